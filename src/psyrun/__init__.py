@@ -1,0 +1,56 @@
+"""Evaluate a function over a space of parameters and get back one table.
+
+The names below are loaded when they are first used, so that ``import psyrun`` and ``psy --help``
+take no longer than Python itself.
+"""
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from psyrun.backend import DistributeBackend as DistributeBackend
+    from psyrun.backend import LoadBalancingBackend as LoadBalancingBackend
+    from psyrun.mapper import map_pspace as map_pspace
+    from psyrun.mapper import map_pspace_hdd_backed as map_pspace_hdd_backed
+    from psyrun.mapper import map_pspace_parallel as map_pspace_parallel
+    from psyrun.pspace import Param as Param
+    from psyrun.scheduler import ImmediateRun as ImmediateRun
+    from psyrun.scheduler import Slurm as Slurm
+    from psyrun.scheduler import Sqsub as Sqsub
+    from psyrun.store import DefaultStore as DefaultStore
+    from psyrun.store import PickleStore as PickleStore
+
+__version__ = "1.0.0.dev0"
+
+_HOMES = {
+    "DefaultStore": "store",
+    "DistributeBackend": "backend",
+    "ImmediateRun": "scheduler",
+    "LoadBalancingBackend": "backend",
+    "Param": "pspace",
+    "PickleStore": "store",
+    "Slurm": "scheduler",
+    "Sqsub": "scheduler",
+    "map_pspace": "mapper",
+    "map_pspace_hdd_backed": "mapper",
+    "map_pspace_parallel": "mapper",
+}
+
+_MODULES = ("backend", "exceptions", "mapper", "pspace", "sampling", "scheduler", "store", "tasks")
+
+__all__ = [*_HOMES, *_MODULES, "__version__"]  # noqa: PLE0604 - all are strings
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOMES:
+        value = getattr(importlib.import_module(f"psyrun.{_HOMES[name]}"), name)
+    elif name in _MODULES:
+        value = importlib.import_module(f"psyrun.{name}")
+    else:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,72 @@
+"""Rows on demand, shared through a directory without locks.
+
+Claims form a chain. Each is a file that is named after its first position and holds the position
+behind its last, so the next claim's name is known. A worker walks to the end of the chain and
+creates the next file; exclusive creation lets exactly one of several workers succeed.
+"""
+
+import time
+
+from psyrun.backend.base import Backend, Batch, RowSource
+from psyrun.files import create_exclusively
+from psyrun.workdir import PlanDir
+
+
+class LoadBalancingBackend(Backend):
+    """Let each job fetch rows until all are done.
+
+    Right where rows take very different times. A claim covers about a second's worth of rows, so
+    quick rows do not cost a file each.
+    """
+
+    @staticmethod
+    def batches(n_rows: int, n_jobs: int) -> list[Batch]:  # noqa: D102 - see the contract
+        return [(0, n_rows)] * n_jobs
+
+    @staticmethod
+    def source(batch: Batch, n_jobs: int, files: PlanDir) -> RowSource:  # noqa: D102
+        return _ChainSource(batch[1], n_jobs, files)
+
+
+class _ChainSource:
+    def __init__(self, stop: int, n_jobs: int, files: PlanDir) -> None:
+        self._next, self._stop = 0, stop
+        self._n_jobs = n_jobs
+        self._files = files
+
+    def take(self, wanted: int, takers: int) -> Batch | None:
+        while True:
+            self._walk()
+            left = self._stop - self._next
+            if left <= 0:
+                return None
+            size = max(1, min(wanted, left // (2 * takers * self._n_jobs)))
+            first, behind = self._next, self._next + size
+            if create_exclusively(self._files.claim(first), str(behind).encode()):
+                self._next = behind
+                return first, behind
+            self._follow(first)
+
+    def _walk(self) -> None:
+        while self._next < self._stop:
+            try:
+                content = self._files.claim(self._next).read_bytes()
+            except FileNotFoundError:
+                return
+            if not content:
+                return  # created without links and not yet written
+            self._next = int(content)
+
+    def _follow(self, first: int) -> None:
+        """Read a claim that somebody else was quicker with.
+
+        A client of a shared file system may go on for a while to believe that the file is not
+        there. Reading the directory makes it look again.
+        """
+        pause = 0.001
+        while self._next == first:
+            list(self._files.claims.iterdir())
+            self._walk()
+            if self._next == first:
+                time.sleep(pause)
+                pause = min(2 * pause, 1.0)

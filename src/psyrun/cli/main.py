@@ -1,0 +1,72 @@
+"""From the command line to a command, and from its errors to an exit code."""
+
+import os
+import sys
+import warnings
+from collections.abc import Sequence
+from typing import TextIO
+
+FINE, INCOMPLETE, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+
+
+def psy_main(argv: Sequence[str] | None = None) -> int:
+    """Run a psy command.
+
+    Parameters
+    ----------
+    argv : sequence of str, optional
+        Arguments; those of the process by default.
+
+    Returns
+    -------
+    int
+        0 if all is fine, 1 if rows have failed or are missing after a finished run, 2 if the
+        command was used wrongly or a task cannot be loaded, 130 if it was interrupted.
+    """
+    from psyrun.cli.parser import make_parser
+
+    parser = make_parser()
+    if "_ARGCOMPLETE" in os.environ:
+        import argcomplete
+
+        argcomplete.autocomplete(parser)
+    try:
+        args = parser.parse_args(argv)
+    except SystemExit as err:  # argparse has printed what there is to say
+        return err.code if isinstance(err.code, int) else WRONG_USE
+    from psyrun.cli.commands import COMMANDS
+    from psyrun.exceptions import PsyrunError
+
+    with warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        try:
+            code = COMMANDS[args.command](args)
+            sys.stdout.flush()
+            return code
+        except PsyrunError as err:
+            _complain(str(err))
+            return WRONG_USE
+        except BrokenPipeError:  # psy list | head
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            return FINE
+        except OSError as err:
+            _complain(f"{err.strerror or err}: {err.filename}" if err.filename else str(err))
+            return WRONG_USE
+        except KeyboardInterrupt:
+            return INTERRUPTED
+
+
+def _complain(message: str) -> None:
+    sys.stdout.flush()
+    print(f"psy: {message}", file=sys.stderr)
+
+
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    print(f"psy: warning: {message}", file=sys.stderr)

@@ -1,0 +1,166 @@
+"""What can be typed behind ``psy``."""
+
+import argparse
+import os
+from pathlib import Path
+from typing import Any
+
+from psyrun import __version__
+
+_TASKDIR = "psy-tasks"
+
+
+def complete_task(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
+    """Complete the name of a task, for the shell."""
+    taskdir = Path(getattr(parsed_args, "taskdir", _TASKDIR))
+    names = sorted(path.stem.removeprefix("task_") for path in taskdir.glob("task_*.py"))
+    return [name for name in names if name.startswith(prefix)]
+
+
+def make_parser() -> argparse.ArgumentParser:
+    """Make the parser of ``psy``."""
+    parser = argparse.ArgumentParser(
+        prog="psy",
+        description="Evaluate functions over spaces of parameters, as task files say.",
+    )
+    parser.add_argument("--version", action="version", version=f"psyrun {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="<subcommand>", required=True)
+
+    run = _add(
+        commands,
+        "run",
+        "run the tasks that are not up to date",
+        "Run all tasks, or those given, that are not up to date. Each subtask is printed with '.' "
+        "if it is executed and '-' if it is skipped. What has been computed is not computed "
+        "again, unless the task file, a file in file_dep, or the parameter space has changed.",
+    )
+    _add_tasks(run)
+    run.add_argument(
+        "-c",
+        "--continue",
+        dest="keep",
+        action="store_true",
+        help="keep all rows that have been computed, also if the task has changed",
+    )
+    run.add_argument(
+        "-j",
+        dest="n_parallel",
+        metavar="N",
+        type=_positive,
+        help="evaluate N rows at a time on this machine",
+    )
+    run.add_argument(
+        "--dry-run", action="store_true", help="say what would be done, and do nothing"
+    )
+
+    clean = _add(
+        commands,
+        "clean",
+        "delete what was generated for tasks",
+        "Delete all files that were generated for the given tasks, also their results.",
+    )
+    _add_tasks(clean, at_least_one=True)
+
+    kill = _add(
+        commands,
+        "kill",
+        "end the jobs of tasks",
+        "End the queued and running jobs of the given tasks. Computed rows are kept.",
+    )
+    _add_tasks(kill, at_least_one=True)
+
+    _add(commands, "list", "list the names of all tasks", "List the names of all tasks.")
+
+    merge = _add(
+        commands,
+        "merge",
+        "merge data files into a single one",
+        "Merge what is in the directory of a task in the work directory (also while it runs, or "
+        "after a crash), or all result files in another directory, into a single file. The "
+        "extension of that file decides on the format.",
+    )
+    merge.add_argument("directory", help="directory with the files to merge")
+    merge.add_argument("merged", help="file to write")
+
+    new_task = _add(
+        commands,
+        "new-task",
+        "make a new task file",
+        "Make a new task file, ready to be filled in.",
+    )
+    new_task.add_argument("name", help="name of the new task")
+    new_task.add_argument(
+        "-s",
+        "--scheduler",
+        metavar="NAME",
+        default="ImmediateRun",
+        help="scheduler to prepare the file for (default: %(default)s)",
+    )
+
+    status = _add(
+        commands,
+        "status",
+        "show how far tasks are",
+        "Show how many rows of all tasks, or those given, are completed, have failed or are "
+        "pending.",
+    )
+    _add_tasks(status)
+    status.add_argument(
+        "-v",
+        "--verbose",
+        action="store_true",
+        help="show the assignments that are pending or have failed",
+    )
+    status.add_argument("--json", action="store_true", help="for programs")
+
+    test = _add(
+        commands,
+        "test",
+        "evaluate one assignment of tasks",
+        "Evaluate the first assignment of all tasks, or those given, here and at once, and check "
+        "that the store can hold the result. Nothing is kept.",
+    )
+    _add_tasks(test)
+    return parser
+
+
+def _add(commands: Any, name: str, summary: str, description: str) -> argparse.ArgumentParser:
+    parser: argparse.ArgumentParser = commands.add_parser(
+        name, help=summary, description=description
+    )
+    taskdir = parser.add_argument(
+        "--taskdir",
+        default=_TASKDIR,
+        help="directory of the task files (default: %(default)s)",
+    )
+    taskdir.completer = _complete_directory  # type: ignore[attr-defined]  # read by argcomplete
+    return parser
+
+
+def _add_tasks(parser: argparse.ArgumentParser, *, at_least_one: bool = False) -> None:
+    task = parser.add_argument(
+        "task", nargs="+" if at_least_one else "*", help="name of a task" + (
+            "" if at_least_one else " (default: all)"
+        )
+    )
+    task.completer = complete_task  # type: ignore[attr-defined]  # read by argcomplete
+
+
+def _complete_directory(prefix: str, **_: Any) -> list[str]:
+    head, tail = os.path.split(prefix)
+    with os.scandir(head or ".") as entries:
+        return [
+            os.path.join(head, entry.name) + "/"  # noqa: PTH118 - keeps what was typed
+            for entry in entries
+            if entry.is_dir() and entry.name.startswith(tail)
+        ]
+
+
+def _positive(text: str) -> int:
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 1 on")
+    return number

@@ -1,0 +1,146 @@
+"""Writing files so that a crash never leaves half of one."""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+
+@contextmanager
+def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator[Path]:
+    """Provide a temporary path that takes the place of *path* if the block succeeds.
+
+    The temporary file lies in the same directory and has the same extension. When the block ends
+    it is flushed to the disk and renamed; when the block raises it is removed and *path* is left
+    as it was.
+
+    Parameters
+    ----------
+    path : path-like
+        File to write or to replace.
+    durable : bool, optional
+        Whether the file has to outlive a power cut. What is written every second has not.
+
+    Yields
+    ------
+    Path
+        Path to write to.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem}.{os.getpid()}-{os.urandom(4).hex()}{path.suffix}")
+    try:
+        yield temporary
+        if durable:
+            sync(temporary)
+        temporary.replace(path)
+        if durable:
+            sync_directory(path.parent)
+    finally:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+
+
+def write_whole(path: str | os.PathLike[str], content: bytes, *, durable: bool = True) -> None:
+    """Write a file whole or not at all, replacing what was there."""
+    with replacing(path, durable=durable) as temporary:
+        temporary.write_bytes(content)
+
+
+def create_exclusively(path: str | os.PathLike[str], content: bytes) -> bool:
+    """Create a file whole, unless it exists; exactly one of several callers succeeds.
+
+    A finished file is linked to its place, which is atomic on NFS too. Where hard links do not
+    work, exclusive creation serves. A link that is reported as failed may have succeeded (the
+    answer of a server can get lost), so the number of links decides.
+
+    Parameters
+    ----------
+    path : path-like
+        File to create.
+    content : bytes
+        What to write.
+
+    Returns
+    -------
+    bool
+        Whether this call created the file.
+    """
+    path = Path(path)
+    ticket = path.with_name(f".{path.name}.{os.getpid()}-{os.urandom(4).hex()}")
+    try:
+        ticket.write_bytes(content)
+        sync(ticket)
+        try:
+            os.link(ticket, path)
+        except FileExistsError:
+            return ticket.stat().st_nlink == 2
+        except OSError:
+            if ticket.stat().st_nlink == 2:
+                return True
+            return _create_by_open(path, content)
+        return True
+    finally:
+        with suppress(FileNotFoundError):
+            ticket.unlink()
+
+
+def _create_by_open(path: Path, content: bytes) -> bool:
+    try:
+        with path.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+    except FileExistsError:
+        return False
+    return True
+
+
+def sync(path: str | os.PathLike[str]) -> None:
+    """Flush a file to the disk."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def sync_directory(path: str | os.PathLike[str]) -> None:
+    """Flush the names in a directory to the disk, where the file system can do that."""
+    with suppress(OSError):
+        sync(path)
+
+
+def content_hash(path: str | os.PathLike[str]) -> str:
+    """Hash the content of a file (BLAKE2b, 16 bytes, hexadecimal)."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
+
+
+class Fingerprint(NamedTuple):
+    """What tells one version of a file from another: its content, with a shortcut.
+
+    A file whose size and modification time are those recorded is taken to be the same; else its
+    content decides.
+    """
+
+    size: int
+    mtime_ns: int
+    digest: str
+
+    @classmethod
+    def of(cls, path: str | os.PathLike[str]) -> "Fingerprint":
+        """Take the fingerprint of a file."""
+        stat = Path(path).stat()
+        return cls(stat.st_size, stat.st_mtime_ns, content_hash(path))
+
+    def matches(self, path: str | os.PathLike[str]) -> bool:
+        """Tell whether *path* exists and has this content."""
+        try:
+            stat = Path(path).stat()
+        except FileNotFoundError:
+            return False
+        if stat.st_size != self.size:
+            return False
+        return stat.st_mtime_ns == self.mtime_ns or content_hash(path) == self.digest

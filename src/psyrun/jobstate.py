@@ -1,0 +1,117 @@
+"""How a job is doing, as its worker writes it down: the file ``jobs/<step>.json``."""
+
+import json
+import os
+import time
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from psyrun.files import write_whole
+from psyrun.processes import ProcessId
+
+PATIENCE = 120.0
+"""Seconds without a sign of life after which a job on another machine is taken to be dead."""
+
+
+@dataclass(frozen=True)
+class JobState:
+    """What a worker tells of its job.
+
+    Attributes
+    ----------
+    step : str
+        The job's step, ``process:<i>`` or ``merge``.
+    process : ProcessId
+        The worker.
+    begun : float
+        When it began, in seconds since the epoch.
+    completed, failed : int
+        Rows evaluated so far.
+    ended : float or None
+        When it ended, None while it runs.
+    how : str or None
+        How it ended: ``'finished'``, ``'stopped'`` or ``'failed'``.
+    why : str
+        One sentence about that.
+    """
+
+    step: str
+    process: ProcessId = field(default_factory=ProcessId.current)
+    begun: float = field(default_factory=time.time)
+    completed: int = 0
+    failed: int = 0
+    ended: float | None = None
+    how: str | None = None
+    why: str = ""
+
+    def counting(self, completed: int, failed: int) -> "JobState":
+        """Return this state with other counts."""
+        return replace(self, completed=completed, failed=failed)
+
+    def ending(self, how: str, why: str = "") -> "JobState":
+        """Return this state as the job's end record."""
+        return replace(self, ended=time.time(), how=how, why=why)
+
+    def write(self, path: Path) -> None:
+        """Write the state down; this is also the worker's sign of life."""
+        content = asdict(self) | {"process": list(self.process)}
+        write_whole(path, json.dumps(content, indent=1).encode(), durable=self.ended is not None)
+
+    @classmethod
+    def read(cls, path: Path) -> "JobState":
+        """Read a state.
+
+        Raises
+        ------
+        ValueError
+            If the file is damaged.
+        """
+        content: Mapping[str, Any] = json.loads(path.read_bytes())
+        return cls(**{**content, "process": ProcessId(*content["process"])})
+
+
+def read_states(paths: Iterable[Path]) -> list[tuple[Path, JobState]]:
+    """Read the states of jobs, leaving out files that are damaged or have just been deleted."""
+    states = []
+    for path in paths:
+        try:
+            states.append((path, JobState.read(path)))
+        except (OSError, ValueError, TypeError, KeyError):
+            continue
+    return states
+
+
+def is_running(state: JobState, path: Path) -> bool:
+    """Tell whether a job that has begun is still at work.
+
+    On this machine the process itself is asked. Elsewhere the age of its last sign of life
+    decides, by the clock of the file system.
+
+    Parameters
+    ----------
+    state : JobState
+        State of the job.
+    path : Path
+        The file it was read from.
+    """
+    if state.ended is not None:
+        return False
+    alive = state.process.alive()
+    return alive if alive is not None else _age(path) < PATIENCE
+
+
+def _age(path: Path) -> float:
+    probe = path.with_name(f".now-{os.getpid()}-{os.urandom(4).hex()}")
+    try:
+        probe.touch()
+        return probe.stat().st_mtime - path.stat().st_mtime
+    except OSError:
+        # Nothing can be written here; the clock of this machine is the next best.
+        try:
+            return time.time() - path.stat().st_mtime
+        except OSError:
+            return PATIENCE
+    finally:
+        probe.unlink(missing_ok=True)

@@ -1,0 +1,206 @@
+"""Merging: journals in, one result file out."""
+
+import json
+import platform
+import sys
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from psyrun import __version__
+from psyrun.exceptions import TaskBusyError
+from psyrun.files import Fingerprint, replacing, write_whole
+from psyrun.journal import JournalWriter, Kind
+from psyrun.jobstate import is_running, read_states
+from psyrun.ledger import Ledger, Origin, read_history
+from psyrun.plan import Brief, Plan, Source
+from psyrun.pspace import MISSING, ParameterSpace
+from psyrun.record import Record
+from psyrun.workdir import PlanDir, Workdir
+
+_CHUNK = 1 << 16
+"""Rows that are brought into order at a time."""
+
+
+def result_chunks(
+    ledger: Ledger, space: ParameterSpace, exclude: list[str]
+) -> Iterator[dict[str, list[Any]]]:
+    """Iterate over the table of the completed rows, in the space's order.
+
+    Parameters
+    ----------
+    ledger : Ledger
+        Where the rows are.
+    space : ParameterSpace
+        Their space.
+    exclude : list of str
+        Columns to leave out.
+
+    Yields
+    ------
+    dict of str to list
+        Columns: the parameters, overridden and followed by what the function returned. There is
+        one chunk at least, so that the names of an empty space's parameters are kept.
+    """
+    n = len(ledger.completed)
+    for start in range(0, max(n, 1), _CHUNK):
+        stop = min(start + _CHUNK, n)
+        columns = space[ledger.completed.slice(start, stop)].build()
+        _override(columns, ledger.results(start, stop))
+        yield {name: column for name, column in columns.items() if name not in exclude}
+
+
+def _override(columns: dict[str, list[Any]], results: list[dict[str, Any]]) -> None:
+    """Add the results of rows to the columns of their parameters."""
+    if not results:
+        return
+    names = results[0].keys()
+    if all(result.keys() == names for result in results):
+        for name in names:
+            columns[name] = [result[name] for result in results]
+        return
+    for name in dict.fromkeys(name for result in results for name in result):
+        fallback = columns.get(name, [MISSING] * len(results))
+        columns[name] = [
+            result.get(name, other) for result, other in zip(results, fallback, strict=True)
+        ]
+
+
+def merge_plan(workdir: Workdir, brief: Brief, plan: Plan, files: PlanDir) -> Ledger:
+    """Merge what a plan's jobs have computed, and what it builds on, into the result file.
+
+    What is complete is written, whatever is missing. The former result stands until the new one
+    does. Afterwards the journals are not needed any more and are deleted, as are former plans.
+
+    Parameters
+    ----------
+    workdir, brief, plan, files : Workdir, Brief, Plan, PlanDir
+        The plan.
+
+    Returns
+    -------
+    Ledger
+        What was found.
+
+    Raises
+    ------
+    StoreError
+        If the store cannot hold the rows together.
+    OSError
+        If the result cannot be written; nothing is lost then.
+    """
+    history = read_history(workdir)
+    if history.files is None or history.files.plan_id != files.plan_id:
+        raise TaskBusyError(
+            f"Plan {files.plan_id} of task {brief.task!r} is not the newest one any more, so it "
+            f"is not merged."
+        )
+    sources = _sources(history.origins, plan, files.plan_id)
+    ledger = Ledger(workdir, history.origins, sources)
+    plan.resultfile.parent.mkdir(parents=True, exist_ok=True)
+    with replacing(plan.resultfile) as temporary:
+        plan.store.save_chunks(str(temporary), result_chunks(ledger, plan.space, plan.exclude))
+        _keep_failures(workdir, ledger, files.plan_id)
+        Record(
+            plan_id=files.plan_id,
+            run=brief.run,
+            digest=plan.digest,
+            space=plan.space,
+            rows=ledger.completed,
+            resultfile=plan.resultfile,
+            store=plan.store,
+            fingerprint=Fingerprint.of(temporary),
+        ).write(workdir)
+    _write_provenance(workdir, brief, plan, ledger)
+    _clean_up(workdir, plan, files, history.record)
+    return ledger
+
+
+def _sources(origins: list[Origin], plan: Plan, plan_id: str) -> list[Source]:
+    known = {(source.plan_id, source.merged): source for source in plan.sources}
+    return [
+        known.get((origin.plan_id, origin.record is not None))
+        or Source(plan_id, origin.record is not None)
+        for origin in origins
+    ]
+
+
+def _keep_failures(workdir: Workdir, ledger: Ledger, plan_id: str) -> None:
+    path = workdir.failed(plan_id)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    failures = list(ledger.failures())
+    with replacing(path) as temporary:
+        journal = JournalWriter(temporary, plan_id)
+        for row, failure in failures:
+            journal.append(row, Kind.FAILED, failure.encode())
+        journal.close()
+
+
+def _write_provenance(workdir: Workdir, brief: Brief, plan: Plan, ledger: Ledger) -> None:
+    content = {
+        "task": brief.task,
+        "result": str(plan.resultfile),
+        "rows": {
+            "total": brief.total,
+            "completed": len(ledger.completed),
+            "failed": len(ledger.failed),
+        },
+        "plan": brief.plan_id,
+        "task_file": {"path": brief.task_file, "hash": plan.digest.task},
+        "file_dep": plan.digest.file_dep,
+        "entropy": plan.entropy,
+        "psyrun": __version__,
+        "python": platform.python_version(),
+        "host": platform.node(),
+        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(brief.created)),
+        "merged": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+    write_whole(workdir.provenance, json.dumps(content, indent=2).encode())
+
+
+def _clean_up(workdir: Workdir, plan: Plan, files: PlanDir, former: Record | None) -> None:
+    """Delete what the new result has taken the place of."""
+    for path in workdir.state.iterdir():
+        if path not in (workdir.record(files.plan_id), workdir.failed(files.plan_id)):
+            path.unlink(missing_ok=True)
+    if (
+        former is not None
+        and former.resultfile != plan.resultfile
+        and former.resultfile.parent == workdir.path
+    ):
+        former.resultfile.unlink(missing_ok=True)
+    workdir.remove_plans_before(files)
+    if not running_steps(files):
+        files.remove_rows()
+
+
+def running_steps(files: PlanDir) -> list[str]:
+    """Return the process steps of a plan that are still at work."""
+    return [
+        state.step
+        for path, state in read_states(files.all_jobs())
+        if state.step != "merge" and is_running(state, path)
+    ]
+
+
+def summary(ledger: Ledger, total: int) -> str:
+    """Say in one line what a merge has found."""
+    completed, failed = len(ledger.completed), len(ledger.failed)
+    pending = total - completed - failed
+    parts = [f"{completed} of {total} rows completed"]
+    if failed:
+        parts.append(f"{failed} failed")
+    if pending:
+        parts.append(f"{pending} pending")
+    return ", ".join(parts)
+
+
+def report_damages(ledger: Ledger) -> None:
+    """Tell on stderr which parts of journals could not be read."""
+    for damage in ledger.damages:
+        what = "ends in a torn row" if damage.torn else "is damaged"
+        print(
+            f"{damage.path} {what} (bytes {damage.start} to {damage.stop}); rows lost there "
+            f"are evaluated again.",
+            file=sys.stderr,
+        )

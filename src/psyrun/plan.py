@@ -1,0 +1,224 @@
+"""Plans: what one ``psy run`` decided to evaluate.
+
+A plan is written in two parts. The brief, a small JSON file, tells jobs what they need to hand
+rows out; creating it is what starts a run, and only one of several psy processes can. The rest
+is pickled and read by those who evaluate and merge.
+
+This module imports nothing heavy, since every worker does.
+"""
+
+import json
+import pickle
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from psyrun.exceptions import JournalError
+from psyrun.files import create_exclusively, sync_directory, write_whole
+from psyrun.processes import ProcessId
+from psyrun.workdir import PlanDir
+
+if TYPE_CHECKING:
+    from psyrun.pspace import ParameterSpace
+    from psyrun.rows import Rows, RowSet
+    from psyrun.store.base import Store
+
+
+@dataclass(frozen=True)
+class Brief:
+    """A plan in brief, ``plans/<number>.json``.
+
+    Attributes
+    ----------
+    plan_id : str
+        ``<number>-<token>``.
+    run : str
+        Token of the run: plans that go on from one another share it, starting over takes another.
+    task, task_file, task_dir : str
+        Name of the task; its file; the directory that its jobs work in.
+    snapshot : str
+        Name of the copy of the task file in the plan's sources.
+    backend : str
+        Import path of the backend's class.
+    batches : list of (int, int)
+        For each process job the rows it gets, as positions among the rows to do.
+    pool_size : int
+        Rows that each job evaluates at a time.
+    total, todo : int
+        Rows of the space; rows to do.
+    process : ProcessId
+        The psy process that made the plan.
+    created : float
+        When, in seconds since the epoch.
+    """
+
+    plan_id: str
+    run: str
+    task: str
+    task_file: str
+    task_dir: str
+    snapshot: str
+    backend: str
+    batches: list[tuple[int, int]]
+    pool_size: int
+    total: int
+    todo: int
+    process: ProcessId = field(default_factory=ProcessId.current)
+    created: float = field(default_factory=time.time)
+
+    def encode(self) -> bytes:
+        """Return the brief as JSON."""
+        content = asdict(self) | {"process": list(self.process)}
+        return json.dumps(content, indent=1).encode()
+
+    @classmethod
+    def decode(cls, content: bytes) -> "Brief":
+        """Read a brief from JSON."""
+        values = json.loads(content)
+        values["process"] = ProcessId(*values["process"])
+        values["batches"] = [(start, stop) for start, stop in values["batches"]]
+        return cls(**values)
+
+
+@dataclass(frozen=True)
+class Digest:
+    """What a result depends on, by content.
+
+    Attributes
+    ----------
+    task : str
+        Hash of the task file.
+    file_dep : dict of str to str
+        Hash of each further file.
+    space : str
+        Hash of the parameter space.
+    """
+
+    task: str
+    file_dep: dict[str, str]
+    space: str
+
+    def changes_from(self, former: "Digest") -> list[str]:
+        """Name what differs from a former state, for people."""
+        changed = []
+        if self.task != former.task:
+            changed.append("task file")
+        names = sorted(self.file_dep.keys() | former.file_dep.keys())
+        changed += [n for n in names if self.file_dep.get(n) != former.file_dep.get(n)]
+        if self.space != former.space:
+            changed.append("parameter space")
+        return changed
+
+
+@dataclass(frozen=True)
+class Source:
+    """Rows computed earlier that a plan builds on.
+
+    Attributes
+    ----------
+    plan_id : str
+        The earlier plan, for its journals, or for the record of what it merged.
+    merged : bool
+        Whether the rows are in the result file.
+    there, here : numpy.ndarray of int64, shape (n,), or None
+        Rows in the source's space and the same assignments' rows in the plan's space; None if
+        the spaces are the same.
+    """
+
+    plan_id: str
+    merged: bool
+    there: "Rows | None" = None
+    here: "Rows | None" = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The part of a plan that evaluating and merging need.
+
+    Attributes
+    ----------
+    space : ParameterSpace
+        The task's space.
+    todo : RowSet
+        Rows to evaluate.
+    sources : list of Source
+        Where the other rows are.
+    digest : Digest
+        What the result will depend on.
+    resultfile : Path
+        Where the result goes.
+    store : Store
+        How it is written.
+    exclude : list of str
+        Columns to leave out.
+    entropy : int
+        From which the random state of each row is derived.
+    """
+
+    space: "ParameterSpace"
+    todo: "RowSet"
+    sources: list[Source]
+    digest: Digest
+    resultfile: Path
+    store: "Store"
+    exclude: list[str]
+    entropy: int
+
+
+def publish(brief: Brief, plan: Plan, files: PlanDir, sources: list[Path]) -> bool:
+    """Write a plan down, unless another psy process was quicker.
+
+    Parameters
+    ----------
+    brief, plan : Brief, Plan
+        The plan.
+    files : PlanDir
+        Where it goes.
+    sources : list of Path
+        Files to keep a copy of: the task file and what configures it.
+
+    Returns
+    -------
+    bool
+        Whether this plan is the one that stands.
+    """
+    files.head.parent.mkdir(parents=True, exist_ok=True)
+    files.create()
+    stands = False
+    try:
+        for path in sources:
+            write_whole(files.sources / path.name, path.read_bytes())
+        write_whole(files.plan, pickle.dumps(plan, protocol=5))
+        sync_directory(files.path)
+        stands = create_exclusively(files.head, brief.encode())
+    finally:
+        if not stands:
+            files.remove_contents()
+    return stands
+
+
+def read_brief(head: Path) -> tuple[Brief, PlanDir]:
+    """Read a plan's brief.
+
+    Raises
+    ------
+    JournalError
+        If it is damaged.
+    """
+    try:
+        brief = Brief.decode(head.read_bytes())
+    except (ValueError, TypeError, KeyError) as err:
+        raise JournalError(
+            f"{head} is damaged ({err}), so psyrun cannot tell what was to be done there. "
+            f"The journals in {head.parent} can still be read with 'psy merge'."
+        ) from err
+    return brief, PlanDir(head, brief.plan_id)
+
+
+def read_plan(files: PlanDir) -> Plan:
+    """Read the pickled part of a plan."""
+    with files.plan.open("rb") as file:
+        plan: Any = pickle.load(file)  # noqa: S301 - psyrun's own file in the user's directory
+    assert isinstance(plan, Plan)
+    return plan

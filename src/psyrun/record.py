@@ -1,0 +1,65 @@
+"""What a result file holds, written down beside it so that nothing has to be guessed later."""
+
+import pickle
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from psyrun.files import Fingerprint, write_whole
+from psyrun.plan import Digest
+from psyrun.rows import RowSet
+from psyrun.store.base import Store
+from psyrun.workdir import Workdir
+
+if TYPE_CHECKING:
+    from psyrun.pspace import ParameterSpace
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a result file holds.
+
+    Attributes
+    ----------
+    plan_id, run : str
+        The plan that was merged, and its run.
+    digest : Digest
+        What the result depends on.
+    space : ParameterSpace
+        The space.
+    rows : RowSet
+        Rows that are in the result file, one after the other in this order.
+    resultfile : Path
+        The file.
+    store : Store
+        Its format.
+    fingerprint : Fingerprint
+        Its content.
+    """
+
+    plan_id: str
+    run: str
+    digest: Digest
+    space: "ParameterSpace"
+    rows: RowSet
+    resultfile: Path
+    store: Store
+    fingerprint: Fingerprint
+
+    def write(self, workdir: Workdir) -> None:
+        """Write the record down.
+
+        This is done before the result file takes its place. Whichever of the two a crash leaves
+        behind, the record whose fingerprint is that of the result file is the one that counts.
+        """
+        workdir.state.mkdir(parents=True, exist_ok=True)
+        write_whole(workdir.record(self.plan_id), pickle.dumps(self, protocol=5))
+
+
+def current_record(workdir: Workdir) -> Record | None:
+    """Return the record of the result file as it is now, None if there is none."""
+    for path in workdir.records():
+        record: Any = pickle.loads(path.read_bytes())  # noqa: S301 - psyrun's own file
+        if isinstance(record, Record) and record.fingerprint.matches(record.resultfile):
+            return record
+    return None

@@ -1,0 +1,412 @@
+"""Task files: loading them, and what can be set in them."""
+
+import difflib
+import importlib.abc
+import importlib.machinery
+import importlib.util
+import linecache
+import re
+import sys
+import traceback
+import types
+import warnings
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+from psyrun.backend import Backend, DefaultBackend
+from psyrun.exceptions import TaskLoadError, TaskWarning, UnknownTaskError, UsageError
+from psyrun.plan import Brief
+from psyrun.pspace import ParameterSpace
+from psyrun.scheduler import ImmediateRun, Scheduler
+from psyrun.store import DefaultStore, Store
+from psyrun.workdir import PlanDir, check_task_name
+
+CONF_FILE = "psy-conf.py"
+
+
+@dataclass(eq=False)
+class Config:
+    """The variables that can be set in task files, and in ``psy-conf.py`` for all tasks beside it.
+
+    Attributes
+    ----------
+    backend : type, default: `DistributeBackend`
+        How rows are handed out to jobs.
+    exclude_from_result : sequence of str, default: ``[]``
+        Parameters and outputs to leave out of the result.
+    file_dep : sequence of str, default: ``[]``
+        Further files that the result depends on, relative to the task file.
+    max_jobs : int, default: 100
+        Most process jobs to submit.
+    min_items : int, default: 1
+        Least rows for each process job.
+    omit_missing : bool, default: False
+        Whether parameters that a summand of the space lacks are left out of the call of `execute`,
+        so that its own defaults apply; else they are nan.
+    overwrite_dirty : bool, default: True
+        Whether a changed task may start over.
+    pool_size : int, default: 1
+        Rows that each process job evaluates at a time, each in a process of its own.
+    pspace : ParameterSpace, required
+        Space to evaluate.
+    python : str, default: ``sys.executable``
+        Interpreter of the jobs.
+    resultfile : path-like or None, default: None
+        Where the result goes; None stands for ``<workdir>/<task>/result<ext>``.
+    scheduler : Scheduler, default: `ImmediateRun`
+        What runs the jobs.
+    scheduler_args : dict, default: ``{}``
+        Arguments for the scheduler; a value may be a function of the job's name.
+    seed : int or None, default: None
+        Makes the random numbers of each row reproducible. If it is None, each run has others.
+    setup : callable or None, default: None
+        Called once in each process that evaluates rows, with its number from 0. It may return a
+        dict of further arguments for `execute`.
+    store : Store, default: `PickleStore`
+        Format of the result.
+    workdir : path-like, default: ``'psy-work'``
+        Directory for results and what belongs to them, relative to the working directory of psy.
+    execute : callable, required
+        Function to evaluate. It gets an assignment as keyword arguments and returns a dict.
+    name : str
+        Name of the task, by default what the file's name says.
+    """
+
+    backend: type[Backend] = DefaultBackend
+    exclude_from_result: Sequence[str] = field(default_factory=list)
+    file_dep: Sequence[str] = field(default_factory=list)
+    max_jobs: int = 100
+    min_items: int = 1
+    omit_missing: bool = False
+    overwrite_dirty: bool = True
+    pool_size: int = 1
+    pspace: ParameterSpace | None = None
+    python: str = sys.executable
+    resultfile: str | PathLike[str] | None = None
+    scheduler: Scheduler = field(default_factory=ImmediateRun)
+    scheduler_args: Mapping[str, Any] = field(default_factory=dict)
+    seed: int | None = None
+    setup: Callable[[int], Mapping[str, Any] | None] | None = None
+    store: Store = field(default_factory=DefaultStore)
+    workdir: str | PathLike[str] = "psy-work"
+
+    @classmethod
+    def load_from_file(cls, filename: str | PathLike[str]) -> "Config":
+        """Load the values that a Python file sets.
+
+        Parameters
+        ----------
+        filename : path-like
+            File to load.
+
+        Raises
+        ------
+        TaskLoadError
+            If it does not load.
+        """
+        path = Path(filename)
+        conf = cls()
+        for name, value in vars(_execute_file(path, path, "psy_conf")).items():
+            if name in _VARIABLES:
+                setattr(conf, name, value)
+        return conf
+
+    def apply_as_default(self, task: object) -> None:
+        """Set those variables of *task* that it does not have."""
+        for variable in fields(self):
+            if not hasattr(task, variable.name):
+                setattr(task, variable.name, getattr(self, variable.name))
+
+
+_VARIABLES = frozenset(f.name for f in fields(Config)) | {"execute", "name"}
+
+
+class TaskDef(Config):
+    """A task, as its file defines it: the variables of `Config` are attributes.
+
+    Parameters
+    ----------
+    path : path-like
+        Task file.
+    conf : Config, optional
+        Values for what the file does not set; by default those of ``psy-conf.py`` beside it.
+    source : path-like, optional
+        Copy of the task file to read in its place.
+
+    Raises
+    ------
+    TaskLoadError
+        If the file does not load, lacks `pspace` or `execute`, or sets a variable to nonsense.
+    """
+
+    TASK_PATTERN = re.compile(r"^task_(.*)$", re.DOTALL)
+
+    execute: Callable[..., Any]
+    name: str
+
+    def __init__(  # a task file stands in for the arguments of Config
+        self,
+        path: str | PathLike[str],
+        conf: Config | None = None,
+        source: str | PathLike[str] | None = None,
+    ) -> None:
+        self.path = Path(path).absolute()
+        if conf is None:
+            conf = load_conf(self.path.parent)
+        module = _execute_file(self.path, Path(source or path), self.path.stem)
+        for name, value in vars(module).items():
+            if not name.startswith("_"):
+                setattr(self, name, value)
+        if "name" not in vars(self):
+            matched = self.TASK_PATTERN.match(self.path.stem)
+            self.name = matched.group(1) if matched else self.path.stem
+        for variable in fields(Config):
+            if variable.name not in vars(self):
+                setattr(self, variable.name, getattr(conf, variable.name))
+        try:
+            check_task_name(self.name)
+            _check(self)
+        except UsageError as err:
+            raise TaskLoadError(f"{_shown(self.path)}: {err}") from None
+        _warn_of_near_misses(self.name, vars(module))
+
+
+def load_conf(taskdir: Path, source: Path | None = None) -> Config:
+    """Load ``psy-conf.py`` of a directory, or a copy of it; the defaults if there is none."""
+    path = source or taskdir / CONF_FILE
+    if not path.exists():
+        return Config()
+    return Config.load_from_file(path)
+
+
+def load_snapshot(brief: Brief, files: PlanDir) -> TaskDef:
+    """Load the task as it was when the plan was made."""
+    task_file = Path(brief.task_file)
+    conf = load_conf(task_file.parent, files.sources / CONF_FILE)
+    return TaskDef(task_file, conf, source=files.sources / brief.snapshot)
+
+
+def import_snapshot_on_demand(brief: Brief, files: PlanDir) -> None:
+    """Let pickles refer to what the task file defines, without executing it unless one does."""
+    sys.path.insert(0, brief.task_dir)
+    sys.meta_path.insert(0, _SnapshotFinder(brief, files))
+
+
+class _SnapshotFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+    def __init__(self, brief: Brief, files: PlanDir) -> None:
+        self._brief, self._files = brief, files
+        self._name = Path(brief.task_file).stem
+
+    def find_spec(
+        self, fullname: str, path: object, target: object = None
+    ) -> importlib.machinery.ModuleSpec | None:
+        if fullname != self._name:
+            return None
+        return importlib.machinery.ModuleSpec(fullname, self)
+
+    def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
+        load_snapshot(self._brief, self._files)
+        return sys.modules[self._name]
+
+    def exec_module(self, module: types.ModuleType) -> None:
+        """Do nothing: making the module has executed it."""
+
+
+def _execute_file(path: Path, source: Path, module_name: str) -> types.ModuleType:
+    """Execute *source* as if it were *path*, as a module that pickles can refer to."""
+    directory = str(path.parent.absolute())
+    if directory not in sys.path:
+        sys.path.insert(0, directory)
+    module = types.ModuleType(module_name)
+    module.__file__ = str(path)
+    previous = sys.modules.get(module_name)
+    sys.modules[module_name] = module
+    try:
+        content = source.read_bytes()
+        text = importlib.util.decode_source(content)
+        # Tracebacks show the lines that were executed, also when the file has changed since.
+        linecache.cache[str(path)] = (len(text), None, text.splitlines(keepends=True), str(path))
+        exec(compile(content, str(path), "exec"), module.__dict__)  # noqa: S102 - it is the task
+    except BaseException as err:
+        if previous is not None:
+            sys.modules[module_name] = previous
+        else:
+            del sys.modules[module_name]
+        if isinstance(err, KeyboardInterrupt):
+            raise
+        raise TaskLoadError(_what_went_wrong(path, err)) from err
+    return module
+
+
+def _what_went_wrong(path: Path, err: BaseException) -> str:
+    line: int | None = None
+    if isinstance(err, FileNotFoundError) and err.filename and Path(err.filename) == path:
+        return f"There is no file {_shown(path)}."
+    if isinstance(err, SyntaxError) and err.filename == str(path):
+        return f"{_shown(path)}, line {err.lineno}: {type(err).__name__}: {err.msg}"
+    for frame in traceback.extract_tb(err.__traceback__):
+        if frame.filename == str(path):
+            line = frame.lineno
+    place = f"{_shown(path)}, line {line}" if line else _shown(path)
+    return f"{place}: {type(err).__name__}: {err}"
+
+
+def _shown(path: Path) -> str:
+    try:
+        return str(path.relative_to(Path.cwd()))
+    except ValueError:
+        return str(path)
+
+
+def _check(task: TaskDef) -> None:
+    for required in ("pspace", "execute"):
+        if getattr(task, required, None) is None:
+            raise UsageError(f"the task file has to define {required!r}, but does not.")
+    _check_type(task, "pspace", ParameterSpace, "a parameter space, such as Param(x=[1, 2])")
+    if not callable(task.execute):
+        raise UsageError("'execute' has to be a function.")
+    for name in ("store", "scheduler"):
+        if isinstance(getattr(task, name), type):
+            setattr(task, name, getattr(task, name)())
+    _check_type(task, "store", Store, "a store, such as PickleStore()")
+    _check_type(task, "scheduler", Scheduler, "a scheduler, such as ImmediateRun()")
+    if not (isinstance(task.backend, type) and issubclass(task.backend, Backend)):
+        raise UsageError(
+            f"'backend' has to be a class such as LoadBalancingBackend, not {task.backend!r}."
+        )
+    for name in ("max_jobs", "min_items", "pool_size"):
+        value = getattr(task, name)
+        if not isinstance(value, int) or value < 1:
+            raise UsageError(f"{name!r} has to be a whole number from 1 on, not {value!r}.")
+    if task.seed is not None and (not isinstance(task.seed, int) or task.seed < 0):
+        raise UsageError(f"'seed' has to be a whole number from 0 on or None, not {task.seed!r}.")
+    for name in ("exclude_from_result", "file_dep"):
+        value = getattr(task, name)
+        if isinstance(value, str) or not all(isinstance(item, str | PathLike) for item in value):
+            raise UsageError(f"{name!r} has to be a list of strings, not {value!r}.")
+    if not isinstance(task.scheduler_args, Mapping):
+        raise UsageError(f"'scheduler_args' has to be a dict, not {task.scheduler_args!r}.")
+    if task.setup is not None and not callable(task.setup):
+        raise UsageError("'setup' has to be a function of the process number, or None.")
+
+
+def _check_type(task: TaskDef, name: str, expected: type, wanted: str) -> None:
+    value = getattr(task, name)
+    if not isinstance(value, expected):
+        raise UsageError(f"{name!r} has to be {wanted}, not {value!r}.")
+
+
+def _warn_of_near_misses(task_name: str, variables: Mapping[str, object]) -> None:
+    for name, value in variables.items():
+        if name.startswith("_") or name in _VARIABLES or isinstance(value, types.ModuleType | type):
+            continue
+        close = difflib.get_close_matches(name, _VARIABLES - variables.keys(), n=1, cutoff=0.85)
+        if close:
+            warnings.warn(
+                TaskWarning(
+                    task_name,
+                    f"Task {task_name!r} sets {name!r}, which has no meaning to psyrun; "
+                    f"did you mean {close[0]!r}?",
+                ),
+                stacklevel=2,
+            )
+
+
+class PackageLoader:
+    """Loads the tasks of a directory: its files ``task_<name>.py``.
+
+    Parameters
+    ----------
+    taskdir : path-like
+        Directory.
+
+    Attributes
+    ----------
+    errors : dict of Path to TaskLoadError
+        Files that did not load, after `load_task_defs`.
+
+    Raises
+    ------
+    UsageError
+        If there is no such directory.
+    """
+
+    def __init__(self, taskdir: str | PathLike[str]) -> None:
+        self.taskdir = Path(taskdir)
+        if not self.taskdir.is_dir():
+            raise UsageError(
+                f"There is no task directory {str(self.taskdir)!r}. Name another with --taskdir, "
+                f"or make a first task with 'psy new-task NAME'."
+            )
+        self.errors: dict[Path, TaskLoadError] = {}
+
+    def task_files(self) -> list[Path]:
+        """Return the task files in the order of their names."""
+        return sorted(
+            path for path in self.taskdir.glob("task_*.py") if TaskDef.TASK_PATTERN.match(path.stem)
+        )
+
+    def load_task_defs(self, names: Iterable[str] = ()) -> list[TaskDef]:
+        """Load tasks.
+
+        A file that does not load leaves the others usable; see `errors`.
+
+        Parameters
+        ----------
+        names : iterable of str, optional
+            Tasks to load, in this order; all by default.
+
+        Returns
+        -------
+        list of TaskDef
+
+        Raises
+        ------
+        UnknownTaskError
+            If a task does not exist; the message lists close names.
+        TaskLoadError
+            If ``psy-conf.py`` does not load.
+        """
+        conf = load_conf(self.taskdir)
+        files = self.task_files()
+        wanted = list(dict.fromkeys(names))
+        by_name: dict[str, TaskDef] = {}
+        broken: dict[str, TaskLoadError] = {}
+        likely = [path for path in files if path.stem.removeprefix("task_") in wanted]
+        # A task may call itself something else than its file, so all are tried in the worst case.
+        for path in likely + [path for path in files if path not in likely]:
+            if wanted and all(name in by_name or name in broken for name in wanted):
+                break
+            try:
+                task = TaskDef(path, conf)
+            except TaskLoadError as err:
+                broken[path.stem.removeprefix("task_")] = err
+                if not wanted or path in likely:
+                    self.errors[path] = err
+                continue
+            if task.name in by_name:
+                self.errors[path] = TaskLoadError(
+                    f"{_shown(path)}: {_shown(by_name[task.name].path)} is a task named "
+                    f"{task.name!r} as well; rename one of them."
+                )
+                continue
+            by_name[task.name] = task
+        for name in wanted:
+            if name not in by_name and name not in broken:
+                raise UnknownTaskError(self._unknown(name, by_name.keys() | broken.keys()))
+        return [by_name[name] for name in wanted or by_name if name in by_name]
+
+    def _unknown(self, name: str, known: Iterable[str]) -> str:
+        names = sorted(known)
+        close = difflib.get_close_matches(name, names, n=5, cutoff=0.5)
+        hint = (
+            f"did you mean {' or '.join(repr(other) for other in close)}?"
+            if close
+            else f"the tasks are {', '.join(repr(other) for other in names)}."
+            if names
+            else "there are no tasks; make one with 'psy new-task NAME'."
+        )
+        return f"There is no task {name!r} in {str(self.taskdir)!r}; {hint}"

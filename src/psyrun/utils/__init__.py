@@ -1,0 +1,1 @@
+"""Things that examples and documentation use."""

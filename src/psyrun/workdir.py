@@ -1,0 +1,179 @@
+"""The work directory of a task: the one place that knows file names.
+
+::
+
+    <workdir>/<task>/
+        result.pkl                     the result, unless the task says another place
+        result.json                    what it is made of, for people
+        state/0002-3fa9.pickle         what the result file holds, for psyrun
+        state/0002-3fa9.failed         the rows that failed, a journal
+        plans/0002.json                a plan, in brief: whoever creates it has started the run
+        plans/0002-3fa9/               and the rest of it
+            plan.pickle                the space and the rows to do
+            source/                    the task file as it was; also psy-conf.py
+            submitted.json             the jobs as the scheduler knows them
+            journals/  logs/  claims/  jobs/
+"""
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from psyrun.exceptions import UsageError
+
+
+def check_task_name(name: object) -> str:
+    """Return *name* if it can be the name of a directory of its own.
+
+    Raises
+    ------
+    UsageError
+        If it is not a string, is empty, or would lead elsewhere.
+    """
+    if not isinstance(name, str):
+        raise UsageError(f"The name of a task has to be a string, not {name!r}.")
+    if name in ("", ".", "..") or "/" in name or "\0" in name or len(name.encode()) > 200:
+        raise UsageError(
+            f"{name!r} cannot be the name of a task: it names a directory below workdir, so it "
+            f"must not be empty, '.', '..', contain '/', or be longer than 200 bytes."
+        )
+    return name
+
+
+class PlanDir:
+    """File names of one plan.
+
+    Parameters
+    ----------
+    head : Path
+        The plan's brief file, ``plans/<number>.json``.
+    plan_id : str
+        ``<number>-<token>``.
+    """
+
+    def __init__(self, head: Path, plan_id: str) -> None:
+        self.head = head
+        self.plan_id = plan_id
+        self.path = head.parent / plan_id
+        self.plan = self.path / "plan.pickle"
+        self.submitted = self.path / "submitted.json"
+        self.sources = self.path / "source"
+        self.journals = self.path / "journals"
+        self.logs = self.path / "logs"
+        self.claims = self.path / "claims"
+        self.jobs = self.path / "jobs"
+
+    def create(self) -> None:
+        """Make the directories of a new plan."""
+        for path in (self.sources, self.journals, self.logs, self.claims, self.jobs):
+            path.mkdir(parents=True)
+
+    def remove_contents(self) -> None:
+        """Delete everything of the plan but its brief."""
+        shutil.rmtree(self.path, ignore_errors=True)
+
+    def remove_rows(self) -> None:
+        """Delete the journals, once their rows are in the result."""
+        for path in (self.journals, self.claims):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def log(self, step: str) -> Path:
+        """Return the file for the output of a job; *step* may hold ``%a`` for the job's index."""
+        return self.logs / f"{_file_name(step)}.log"
+
+    def job(self, step: str) -> Path:
+        """Return the file in which a job tells how it is doing."""
+        return self.jobs / f"{_file_name(step)}.json"
+
+    def new_journal(self, step: str) -> Path:
+        """Return a name for a new journal of a job."""
+        return self.journals / f"{_file_name(step)}-{os.urandom(4).hex()}.journal"
+
+    def all_journals(self) -> list[Path]:
+        """Return the journals that there are, in a fixed order."""
+        return sorted(self.journals.glob("*.journal"))
+
+    def all_jobs(self) -> list[Path]:
+        """Return the files of the jobs that have begun."""
+        return sorted(self.jobs.glob("*.json"))
+
+    def claim(self, first: int) -> Path:
+        """Return the file that claims the rows to do from the *first* one on."""
+        return self.claims / str(first)
+
+
+def _file_name(step: str) -> str:
+    return step.replace(":", "-")
+
+
+class Workdir:
+    """File names of a task.
+
+    Parameters
+    ----------
+    root : path-like
+        The ``workdir`` of the task, shared by all tasks.
+    task : str
+        Name of the task.
+    """
+
+    def __init__(self, root: str | os.PathLike[str], task: str) -> None:
+        self.root = Path(root).absolute()
+        self.task = check_task_name(task)
+        self.path = self.root / self.task
+        self.plans = self.path / "plans"
+        self.state = self.path / "state"
+        self.provenance = self.path / "result.json"
+
+    @classmethod
+    def of_plan(cls, files: PlanDir, task: str) -> "Workdir":
+        """Return the work directory that a plan lies in."""
+        return cls(files.head.parent.parent.parent, task)
+
+    def result(self, ext: str) -> Path:
+        """Return where the result goes if the task does not say another place."""
+        return self.path / f"result{ext}"
+
+    def new_plan_dir(self, number: int) -> PlanDir:
+        """Return a name for a new plan."""
+        return PlanDir(self._head(number), f"{number:04d}-{os.urandom(4).hex()}")
+
+    def _head(self, number: int) -> Path:
+        return self.plans / f"{number:04d}.json"
+
+    def plan_heads(self) -> list[Path]:
+        """Return the brief files of all plans, the oldest first."""
+        heads = [path for path in self.plans.glob("*.json") if path.stem.isdigit()]
+        return sorted(heads, key=lambda path: int(path.stem))
+
+    def record(self, plan_id: str) -> Path:
+        """Return the file that says what the result merged by a plan holds."""
+        return self.state / f"{plan_id}.pickle"
+
+    def failed(self, plan_id: str) -> Path:
+        """Return the journal of the rows that had failed when a plan was merged."""
+        return self.state / f"{plan_id}.failed"
+
+    def remove_plans_before(self, files: PlanDir) -> None:
+        """Delete all older plans, their briefs last so that a half-deleted one is known as one."""
+        for head in self.plan_heads():
+            if int(head.stem) < int(files.head.stem):
+                for path in self.plans.glob(f"{head.stem}-*"):
+                    shutil.rmtree(path, ignore_errors=True)
+                head.unlink(missing_ok=True)
+
+    def records(self) -> list[Path]:
+        """Return all record files, the newest first."""
+        return sorted(self.state.glob("*.pickle"), reverse=True)
+
+    def files(self) -> Iterator[Path]:
+        """Iterate over all files of the task below its directory."""
+        return (path for path in self.path.rglob("*") if not path.is_dir())
+
+    def remove(self) -> None:
+        """Delete everything of the task."""
+        if self.path.is_symlink():
+            self.path.unlink()
+        elif self.path.exists():
+            shutil.rmtree(self.path)

@@ -1,0 +1,153 @@
+"""A child of a worker: evaluates rows and writes each into its journal at once."""
+
+import os
+import signal
+import socket
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from psyrun.evaluation import Evaluator
+from psyrun.failure import Failure
+from psyrun.journal import JournalWriter, Kind
+from psyrun.plan import Brief, Plan, read_brief, read_plan
+from psyrun.seeding import row_seeds
+from psyrun.tasks import load_snapshot
+from psyrun.workdir import PlanDir
+from psyrun.worker.channel import Page, Trouble, ask
+
+_BLOCK = 4096
+"""Rows whose assignments are made at a time."""
+
+_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
+
+
+def evaluate_rows(head: Path, step: str, number: int, socket_fd: int, page_fd: int) -> int:
+    """Evaluate rows until the supervisor has no more; return the exit code."""
+    page = Page(page_fd)
+    connection = socket.socket(fileno=socket_fd)
+    os.set_inheritable(page_fd, False)
+    connection.set_inheritable(False)
+    _let_signals_end_it_in_good_order(page)
+    _die_with_parent()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # the real stdout
+    brief, files = read_brief(head)
+    plan = read_plan(files)
+    try:
+        evaluator = _prepare(brief, plan, files, number)
+    except BaseException:
+        traceback.print_exc()
+        page.give_up(Trouble.CANNOT_BEGIN)
+        return 1
+    rows = _Rows(plan, evaluator, page, files, step)
+    try:
+        while (bounds := ask(connection)) is not None and not page.asked_to_stop():
+            rows.evaluate(*bounds)
+    except OSError as err:
+        print(f"A row could not be written down: {err}", file=sys.stderr)
+        page.give_up(Trouble.CANNOT_WRITE)
+        return 1
+    rows.close()
+    return 0
+
+
+def _prepare(brief: Brief, plan: Plan, files: PlanDir, number: int) -> Evaluator:
+    os.chdir(brief.task_dir)
+    task = load_snapshot(brief, files)
+    extra = task.setup(number) if task.setup is not None else None
+    return Evaluator(
+        task.execute,
+        plan.space.keys(),
+        store=plan.store,
+        exclude=plan.exclude,
+        omit_missing=task.omit_missing,
+        extra=extra,
+    )
+
+
+class _Rows:
+    """The loop over rows, kept tight: what it does for each costs microseconds."""
+
+    def __init__(
+        self, plan: Plan, evaluator: Evaluator, page: Page, files: PlanDir, step: str
+    ) -> None:
+        self._plan = plan
+        self._evaluator = evaluator
+        self._page = page
+        self._journal = JournalWriter(files.new_journal(step), files.plan_id)
+        self._completed = self._failed = 0
+        self._pid = os.getpid()
+        self._parent = os.getppid()
+        self._home = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+
+    def evaluate(self, start: int, stop: int) -> None:
+        """Evaluate the rows at some positions among the rows to do, unless asked to stop."""
+        for first in range(start, stop, _BLOCK):
+            for position, row, seed, assignment in self._block(first, min(first + _BLOCK, stop)):
+                if self._page.asked_to_stop() or os.getppid() != self._parent:
+                    return
+                self._evaluate_one(position, row, seed, assignment)
+
+    def _block(self, first: int, last: int) -> Iterator[tuple[int, int, int, dict[str, Any]]]:
+        space = self._plan.space
+        rows = self._plan.todo.slice(first, last)
+        columns = space[rows].build()
+        seeds = row_seeds(space, rows, columns, self._plan.entropy)
+        names = list(columns)
+        for position, row, seed, values in zip(
+            range(first, last),
+            rows.tolist(),
+            seeds.tolist(),
+            zip(*columns.values(), strict=True),
+            strict=True,
+        ):
+            yield position, row, seed, dict(zip(names, values, strict=True))
+
+    def _evaluate_one(
+        self, position: int, row: int, seed: int, assignment: dict[str, Any]
+    ) -> None:
+        began = time.time()
+        self._page.begin(position, row, began)
+        clock = time.perf_counter()
+        try:
+            payload = self._evaluator.payload(assignment, seed)
+            kind = Kind.COMPLETED
+        except BaseException as err:  # sys.exit() and the like must not end the others
+            payload = Failure.of_exception(err, assignment, seed).encode()
+            kind = Kind.FAILED
+        duration = time.perf_counter() - clock
+        if os.getpid() != self._pid:
+            os._exit(0)  # the function has forked, and this is the copy
+        self._journal.append(row, kind, payload, start=began, duration=duration)
+        if kind is Kind.COMPLETED:
+            self._completed += 1
+        else:
+            self._failed += 1
+        self._page.end(self._completed, self._failed)
+        os.fchdir(self._home)
+
+    def close(self) -> None:
+        """Flush the journal to the disk."""
+        self._journal.close()
+
+
+def _let_signals_end_it_in_good_order(page: Page) -> None:
+    def stop(signum: int, frame: FrameType | None) -> None:
+        page.ask_to_stop()
+
+    for number in _STOP_SIGNALS:
+        signal.signal(number, stop)
+
+
+def _die_with_parent() -> None:
+    """Ask Linux to kill this process if the supervisor dies; elsewhere the loop looks itself."""
+    if sys.platform != "linux":
+        return
+    import ctypes
+
+    parent_death_signal = 1  # PR_SET_PDEATHSIG of <sys/prctl.h>
+    ctypes.CDLL(None).prctl(parent_death_signal, signal.SIGKILL)
