@@ -38,7 +38,7 @@ _HOMES = {
 
 _MODULES = ("backend", "exceptions", "mapper", "pspace", "sampling", "scheduler", "store", "tasks")
 
-__all__ = [*_HOMES, *_MODULES, "__version__"]  # noqa: PLE0604 - all are strings
+__all__ = [*_HOMES, *_MODULES, "__version__"]
 
 
 def __getattr__(name: str) -> object:

@@ -30,11 +30,6 @@ def cut(text: str) -> str:
     return text if len(text) <= _LENGTH else f"{text[: _LENGTH - 100]} ... {text[-95:]}"
 
 
-def assignment(values: Mapping[str, Any]) -> str:
-    """Write an assignment, with long values shortened."""
-    return "{" + ", ".join(f"{name!r}: {_value(v)}" for name, v in values.items()) + "}"
-
-
 class Table(Protocol):
     """What `html` needs to know of a parameter space."""
 

@@ -1,4 +1,4 @@
-"""Hashes by content: has what a result depends on changed?"""
+"""Hashes by content, which tell whether what a result depends on has changed."""
 
 import hashlib
 from functools import singledispatch
@@ -70,7 +70,7 @@ def _hash(*parts: bytes) -> bytes:
 def _describe(space: ParameterSpace) -> bytes:
     """Hash a space that is composed in a way not known here, row by row."""
     columns = space.build()
-    return _hash(b"rows", *(_column(name, columns[name]) for name in space.keys()))
+    return _hash(b"rows", *(_column(name, columns[name]) for name in columns))
 
 
 @_describe.register
@@ -97,7 +97,8 @@ def _(space: Selection) -> bytes:
 def _rows(rows: Any) -> bytes:
     if isinstance(rows, range):
         return repr(rows).encode()
-    return hashlib.blake2b(np.ascontiguousarray(rows, dtype="<i8"), digest_size=_SIZE).digest()
+    content = np.ascontiguousarray(rows, dtype="<i8").data
+    return hashlib.blake2b(content, digest_size=_SIZE).digest()
 
 
 def _column(name: str, column: Any) -> bytes:
@@ -110,5 +111,5 @@ def _column(name: str, column: Any) -> bytes:
     )
     total = hashlib.blake2b(digest_size=_SIZE)
     for block in hashes:
-        total.update(block.astype("<u8"))
+        total.update(block.astype("<u8").data)
     return _hash(name.encode(), total.digest())

@@ -1,7 +1,7 @@
 """All errors and warnings of psyrun.
 
-Every error that psyrun raises by itself derives from `PsyrunError` *and* from the built-in exception
-that fits, so that code which catches the built-in one keeps working::
+Every error that psyrun raises by itself derives from `PsyrunError` *and* from the built-in
+exception that fits, so that code which catches the built-in one keeps working::
 
     PsyrunError
     ├── AmbiguousOperationError (RuntimeError)   a difference with unknown parameters

@@ -3,13 +3,15 @@
 import pickle
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from psyrun.failure import Failure
-from psyrun.journal import Damage, Journal, Kind
+from psyrun.journal import Kind
+from psyrun.journal.reader import Damage, Journal
 from psyrun.matching import match
 from psyrun.plan import Brief, Plan, Source, read_brief, read_plan
 from psyrun.record import Record, current_record
@@ -113,9 +115,7 @@ def read_history(workdir: Workdir) -> History:
     return History(brief, plan, files, record, _origins(workdir, plan, files, record))
 
 
-def _origins(
-    workdir: Workdir, plan: Plan, files: PlanDir, record: Record | None
-) -> list[Origin]:
+def _origins(workdir: Workdir, plan: Plan, files: PlanDir, record: Record | None) -> list[Origin]:
     own = Origin(files.plan_id, plan.space, plan.digest.space, files=files)
     if record is not None and record.plan_id == files.plan_id:
         return [_merged_origin(record), own]
@@ -165,45 +165,46 @@ class Ledger:
     def __init__(
         self, workdir: Workdir, origins: Sequence[Origin], sources: Sequence[Source]
     ) -> None:
-        self._journals: list[Journal] = []
-        self._records: list[Record] = []
-        self._found: list[_Found] = []
-        self.damages: list[Damage] = []
+        self._places: list[_Place] = []
         for origin, source in zip(origins, sources, strict=True):
             if origin.record is not None:
-                self._add_record(workdir, origin.record, source)
-            elif origin.files is not None:
-                for path in origin.files.all_journals():
-                    self._add_journal(Journal(path, origin.plan_id), source)
-        completed = _first_of_each(self._found, Kind.COMPLETED)
-        self._rows, self._places, self._frames = completed
-        self.completed = RowSet(self._rows)
-        rows, places, frames = _first_of_each(self._found[::-1], Kind.FAILED)
-        still = ~self.completed.has(rows)
-        self._failed = rows[still], places[still], frames[still]
-        self.failed = RowSet(rows[still])
+                self._places.append(_RecordPlace(origin.record, source))
+                failed = workdir.failed(origin.plan_id)
+                paths = [failed] if failed.exists() else []
+            else:
+                paths = [] if origin.files is None else origin.files.all_journals()
+            for path in paths:
+                self._places.append(_JournalPlace(Journal(path, origin.plan_id), source))
+        self.completed = RowSet()
+        for place in self._places:
+            self.completed |= place.completed
+        self._failures = self._find_failures()
+        self.failed = RowSet(list(self._failures))
+        self.damages = [damage for place in self._places for damage in place.damages]
 
-    def _add_record(self, workdir: Workdir, record: Record, source: Source) -> None:
-        self._records.append(record)
-        lines = np.arange(len(record.rows), dtype=np.int64)
-        rows, lines = _translate(record.rows.to_array(), lines, source)
-        self._found.append(_Found(Kind.COMPLETED, rows, -len(self._records), lines))
-        failed = workdir.failed(record.plan_id)
-        if failed.exists():
-            self._add_journal(Journal(failed, record.plan_id), source)
+    def _find_failures(self) -> dict[int, tuple["_JournalPlace", int]]:
+        """Find for each row that has only failed its newest failure."""
+        found: dict[int, tuple[_JournalPlace, int]] = {}
+        for place in self._places:
+            if isinstance(place, _JournalPlace):
+                rows, frames = place.frames(Kind.FAILED)
+                still = ~self.completed.has(rows)
+                for row, frame in zip(rows[still].tolist(), frames[still].tolist(), strict=True):
+                    found[row] = (place, frame)
+        return dict(sorted(found.items()))
 
-    def _add_journal(self, journal: Journal, source: Source) -> None:
-        place = len(self._journals)
-        self._journals.append(journal)
-        self.damages += journal.damages
-        rows = np.frombuffer(journal.rows, dtype=np.int64)
-        kinds = np.frombuffer(journal.kinds, dtype=np.uint8)
-        for kind in Kind:
-            frames = np.flatnonzero(kinds == kind)
-            if kind is Kind.FAILED:
-                frames = frames[::-1]  # the last attempt tells most
-            here, frames = _translate(rows[frames], frames, source)
-            self._found.append(_Found(kind, here, place, frames))
+    @cached_property
+    def _index(self) -> tuple[npt.NDArray[np.int32], Rows]:
+        """For each completed row the place that counts, and the frame or line there."""
+        places = np.empty(len(self.completed), dtype=np.int32)
+        frames = np.empty(len(self.completed), dtype=np.int64)
+        for number, place in reversed(list(enumerate(self._places))):
+            rows, found = place.frames(Kind.COMPLETED)
+            at = self.completed.rank(rows)
+            # Written from the last to the first, so that the first one stays.
+            places[at[::-1]] = number
+            frames[at[::-1]] = found[::-1]
+        return places, frames
 
     def results(self, start: int, stop: int) -> list[dict[str, Any]]:
         """Read what the function returned for some of the completed rows.
@@ -217,46 +218,87 @@ class Ledger:
         -------
         list of dict
         """
-        places, frames = self._places[start:stop], self._frames[start:stop]
+        all_places, all_frames = self._index
+        places, frames = all_places[start:stop], all_frames[start:stop]
         results: list[dict[str, Any]] = [{}] * (stop - start)
-        for place in np.unique(places).tolist():
-            at = np.flatnonzero(places == place)
-            for i, result in zip(at.tolist(), self._read(place, frames[at]), strict=True):
+        for number in np.unique(places).tolist():
+            at = np.flatnonzero(places == number)
+            read = self._places[number].read(frames[at])
+            if len(at) == len(results):
+                return list(read)
+            for i, result in zip(at.tolist(), read, strict=True):
                 results[i] = result
         return results
 
-    def _read(self, place: int, frames: Rows) -> Iterator[dict[str, Any]]:
-        if place >= 0:
-            payloads = self._journals[place].payloads(iter(frames.tolist()))
-            return map(pickle.loads, payloads)
-        columns = self._loaded(self._records[-place - 1])
-        picked = ([column[line] for line in frames.tolist()] for column in columns.values())
-        return (dict(zip(columns, values, strict=True)) for values in zip(*picked, strict=True))
-
-    def _loaded(self, record: Record) -> dict[str, Any]:
-        loaded: dict[str, Any] | None = getattr(self, "_result_columns", None)
-        if loaded is None:
-            loaded = self._result_columns = dict(record.store.load(str(record.resultfile)))
-        return loaded
-
     def failures(self) -> Iterator[tuple[int, Failure]]:
         """Iterate over the rows that have failed, each with the newest cause."""
-        for row, place, frame in zip(*(part.tolist() for part in self._failed), strict=True):
-            (payload,) = self._journals[place].payloads(iter([frame]))
-            yield row, Failure.decode(payload)
+        for row, (place, frame) in self._failures.items():
+            yield row, place.failure(frame)
 
 
-@dataclass(frozen=True)
-class _Found:
-    """Rows of one kind in one place: a journal's number, or below 0 a record's."""
+class _JournalPlace:
+    """A journal, seen from the space that its rows are wanted for."""
 
-    kind: Kind
-    rows: Rows
-    place: int
-    frames: npt.NDArray[np.intp]
+    def __init__(self, journal: Journal, source: Source) -> None:
+        self._journal = journal
+        self._source = source
+        self.damages = journal.damages
+        self.completed = RowSet(self.frames(Kind.COMPLETED)[0])
+
+    def frames(self, kind: Kind) -> tuple[Rows, Rows]:
+        """Return the rows of a kind and their frames, in the order of writing."""
+        frames = np.flatnonzero(self._journal.frames["kind"] == kind)
+        return _translate(self._journal.frames["row"][frames], frames, self._source)
+
+    def read(self, frames: Rows) -> Iterator[dict[str, Any]]:
+        """Read the results in some frames."""
+        return map(pickle.loads, self._journal.payloads(frames))
+
+    def failure(self, frame: int) -> Failure:
+        """Read the failure in a frame."""
+        (payload,) = self._journal.payloads(np.array([frame]))
+        return Failure.decode(payload)
 
 
-def _translate(rows: Rows, frames: Any, source: Source) -> tuple[Rows, Any]:
+class _RecordPlace:
+    """A result file, seen from the space that its rows are wanted for."""
+
+    damages: Sequence[Damage] = ()
+
+    def __init__(self, record: Record, source: Source) -> None:
+        self._record = record
+        self._source = source
+        self.completed = (
+            record.rows if source.there is None else RowSet(self.frames(Kind.COMPLETED)[0])
+        )
+
+    def frames(self, kind: Kind) -> tuple[Rows, Rows]:
+        """Return the rows of a kind and their lines."""
+        if kind is not Kind.COMPLETED:
+            nothing = np.empty(0, dtype=np.int64)
+            return nothing, nothing
+        lines = np.arange(len(self._record.rows), dtype=np.int64)
+        return _translate(self._record.rows.to_array(), lines, self._source)
+
+    def read(self, lines: Rows) -> Iterator[dict[str, Any]]:
+        """Read the results in some lines."""
+        names = list(self._columns)
+        values = ([column[line] for line in lines.tolist()] for column in self._columns.values())
+        return (dict(zip(names, row, strict=True)) for row in zip(*values, strict=True))
+
+    @cached_property
+    def _columns(self) -> dict[str, Any]:
+        record = self._record
+        loaded = record.store.load(str(record.resultfile))
+        own = set(record.space.keys())
+        # Parameters are read from the space, which knows them exactly.
+        return {name: column for name, column in loaded.items() if name not in own}
+
+
+_Place = _JournalPlace | _RecordPlace
+
+
+def _translate(rows: Rows, frames: Rows, source: Source) -> tuple[Rows, Rows]:
     """Find the rows of a source in the space that it is for."""
     if source.there is None or source.here is None:
         return rows, frames
@@ -265,16 +307,3 @@ def _translate(rows: Rows, frames: Any, source: Source) -> tuple[Rows, Any]:
     at = np.minimum(np.searchsorted(there, rows), max(len(there) - 1, 0))
     known = there[at] == rows if len(there) else np.zeros(len(rows), dtype=bool)
     return source.here[order][at[known]], frames[known]
-
-
-def _first_of_each(found: Sequence[_Found], kind: Kind) -> tuple[Rows, Rows, Rows]:
-    """Return the rows of a kind in order, and for each the first place where it was found."""
-    parts = [part for part in found if part.kind == kind]
-    if not parts:
-        nothing = np.empty(0, dtype=np.int64)
-        return nothing, nothing, nothing
-    rows = np.concatenate([part.rows for part in parts])
-    places = np.repeat([part.place for part in parts], [len(part.rows) for part in parts])
-    frames = np.concatenate([part.frames for part in parts])
-    ordered, first = np.unique(rows, return_index=True)
-    return ordered, places[first], frames[first]

@@ -5,14 +5,18 @@ where a parameter that one space lacks counts as missing, that is, as NaN. All i
 codes of the values, in time proportional to the number of rows (where pairs are wanted, sorted).
 """
 
-from collections.abc import Iterator, Sequence
-from typing import Protocol
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
 from psyrun._codes import Codes, combine, factorise
 from psyrun._columns import Rows, Single
 from psyrun._reading import C, Leaf, Reader
+
+# To search for a row takes about as long as to look at a hundred.
+_SEARCHED, _SEARCHED_PER_ROW = 1 << 20, 100
 
 
 class Space(Protocol):
@@ -21,7 +25,15 @@ class Space(Protocol):
     def keys(self) -> list[str]:
         """Return the names of the parameters."""
 
+    def find(self, assignment: Mapping[str, Any], /) -> Rows:
+        """Find all rows with an assignment, ascending."""
+
+    def iterate(self) -> Iterator[dict[str, Any]]:
+        """Iterate over the assignments."""
+
     def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Rows, /) -> "Space": ...
 
     def _leaves(self) -> Iterator[Leaf]: ...
 
@@ -194,11 +206,19 @@ def match(new: Space, old: Space, old_rows: Rows | None = None) -> tuple[Rows, R
 
     Examples
     --------
-    >>> from psyrun.pspace import Param
+    >>> from psyrun import Param
     >>> from psyrun.matching import match
     >>> match(Param(a=[1, 2, 3, 3]), Param(a=[3, 1]))
     (array([0, 2]), array([1, 0]))
     """
+    n_old = len(old) if old_rows is None else len(old_rows)
+    if len(new) > max(_SEARCHED, _SEARCHED_PER_ROW * n_old):
+        new_found, at = _search(new, old if old_rows is None else old[old_rows])
+        return new_found, at if old_rows is None else old_rows[at]
+    if old_rows is None and n_old > max(_SEARCHED, _SEARCHED_PER_ROW * len(new)):
+        old_found, at = _search(old, new)
+        by_new = np.argsort(at)
+        return at[by_new], old_found[by_new]
     names = list(dict.fromkeys([*new.keys(), *old.keys()]))
     (new_codes, old_codes), _ = row_codes(names, (new, None), (old, old_rows))
     new_order = np.argsort(new_codes, kind="stable")
@@ -211,3 +231,18 @@ def match(new: Space, old: Space, old_rows: Rows | None = None) -> tuple[Rows, R
     by_new = np.argsort(new_found)
     old_found = old_found[by_new]
     return new_found[by_new], old_found if old_rows is None else old_rows[old_found]
+
+
+def _search(large: Space, small: Space) -> tuple[Rows, Rows]:
+    """Pair rows like `match`, ascending in *large*, without looking at all of its rows."""
+    seen: Counter[int] = Counter()
+    pairs = []
+    for row, assignment in enumerate(small.iterate()):
+        found = large.find(assignment)
+        if len(found):
+            first = int(found[0])
+            if seen[first] < len(found):
+                pairs.append((int(found[seen[first]]), row))
+            seen[first] += 1
+    rows = np.array(sorted(pairs), dtype=np.int64).reshape(-1, 2)
+    return rows[:, 0], rows[:, 1]

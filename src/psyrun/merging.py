@@ -10,8 +10,8 @@ from typing import Any
 from psyrun import __version__
 from psyrun.exceptions import TaskBusyError
 from psyrun.files import Fingerprint, replacing, write_whole
-from psyrun.journal import JournalWriter, Kind
 from psyrun.jobstate import is_running, read_states
+from psyrun.journal import JournalWriter, Kind
 from psyrun.ledger import Ledger, Origin, read_history
 from psyrun.plan import Brief, Plan, Source
 from psyrun.pspace import MISSING, ParameterSpace

@@ -154,6 +154,8 @@ class Plan:
         Columns to leave out.
     entropy : int
         From which the random state of each row is derived.
+    reproducible : bool
+        Whether the entropy is a seed that the task sets.
     """
 
     space: "ParameterSpace"
@@ -164,6 +166,7 @@ class Plan:
     store: "Store"
     exclude: list[str]
     entropy: int
+    reproducible: bool
 
 
 def publish(brief: Brief, plan: Plan, files: PlanDir, sources: list[Path]) -> bool:

@@ -14,7 +14,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import accumulate, chain, repeat
-from typing import Any, SupportsIndex, overload
+from typing import Any, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -23,6 +23,7 @@ from psyrun import _columns, _display
 from psyrun._columns import Rows
 from psyrun._reading import C, Reader, ValueReader
 from psyrun.exceptions import AmbiguousOperationError
+from psyrun.failure import show_assignment
 from psyrun.matching import count_equal, first_rows, rows_not_in
 from psyrun.values import MISSING, NAN, canonical, is_missing
 
@@ -60,7 +61,7 @@ class ParameterSpace(ABC):
 
     Examples
     --------
-    >>> from psyrun.pspace import Param
+    >>> from psyrun import Param
     >>> space = Param(a=range(100_000)) * Param(b=range(100_000))
     >>> len(space)
     10000000000
@@ -134,7 +135,7 @@ class ParameterSpace(ABC):
 
         Examples
         --------
-        >>> from psyrun.pspace import Param
+        >>> from psyrun import Param
         >>> (Param(a=[1, 2]) * Param(b=[3, 4])).build()
         {'a': [1, 1, 2, 2], 'b': [3, 4, 3, 4]}
         """
@@ -167,7 +168,7 @@ class ParameterSpace(ABC):
 
         Examples
         --------
-        >>> from psyrun.pspace import Param
+        >>> from psyrun import Param
         >>> (Param(a=[1, 2, 1]) * Param(b=[3, 4])).find({'a': 1, 'b': 4})
         array([1, 5])
         """
@@ -196,7 +197,9 @@ class ParameterSpace(ABC):
         """
         rows = self.find(assignment)
         if not len(rows):
-            raise ValueError(f"{_display.assignment(assignment)} is not in the parameter space.")
+            raise ValueError(
+                f"The assignment {show_assignment(assignment)} is not in the parameter space."
+            )
         return int(rows[0])
 
     def occurrences(self, rows: npt.ArrayLike) -> Rows:
@@ -214,7 +217,7 @@ class ParameterSpace(ABC):
 
         Examples
         --------
-        >>> from psyrun.pspace import Param
+        >>> from psyrun import Param
         >>> Param(a=[1, 2, 1, 1]).occurrences([0, 1, 2, 3])
         array([0, 0, 1, 2])
         """
@@ -233,7 +236,7 @@ class ParameterSpace(ABC):
 
         Examples
         --------
-        >>> from psyrun.pspace import Param
+        >>> from psyrun import Param
         >>> (Param(a=[1, 2]) + Param(a=[2, 3])).unique().build()
         {'a': [1, 2, 3]}
         """
@@ -260,7 +263,7 @@ class ParameterSpace(ABC):
 
         Examples
         --------
-        >>> from psyrun.pspace import Param
+        >>> from psyrun import Param
         >>> space = Param(a=[1, 2, 3]) * Param(b=[1, 2, 3])
         >>> space.where(lambda a, b: a + b == 4).build()
         {'a': [1, 2, 3], 'b': [3, 2, 1]}
@@ -300,7 +303,7 @@ class ParameterSpace(ABC):
 
         Examples
         --------
-        >>> from psyrun.pspace import Param
+        >>> from psyrun import Param
         >>> space = Param(a=range(10**6)) * Param(b=range(10**6))
         >>> len(space.sample(3, seed=1))
         3
@@ -312,7 +315,7 @@ class ParameterSpace(ABC):
         return Selection(self, np.sort(rows))
 
     @overload
-    def __getitem__(self, key: SupportsIndex) -> Assignment: ...
+    def __getitem__(self, key: int | np.integer[Any]) -> Assignment: ...
 
     @overload
     def __getitem__(self, key: slice | range | npt.ArrayLike) -> "ParameterSpace": ...
@@ -391,7 +394,7 @@ class Param(ParameterSpace):
 
     Examples
     --------
-    >>> from psyrun.pspace import Param
+    >>> from psyrun import Param
     >>> Param(a=[1, 2], b="text").build()
     {'a': [1, 2], 'b': ['text', 'text']}
     >>> Param(**{"root.a": [1, 2]}).keys()
@@ -521,9 +524,21 @@ class Product(ParameterSpace):
     def _iterate(self) -> Iterator[Assignment]:
         if not self._n:
             return iter(())
-        rows = self.factors[0].iterate()
-        for factor in self.factors[1:]:
-            rows = _crossed(rows, factor)
+        blocks: list[list[Assignment] | ParameterSpace] = []
+        for factor in self.factors:
+            block = list(factor.iterate()) if len(factor) <= _CHUNK else factor
+            last = blocks[-1] if blocks else factor
+            if (
+                isinstance(last, list)
+                and isinstance(block, list)
+                and len(last) * len(block) <= _CHUNK
+            ):
+                blocks[-1] = [head | tail for head in last for tail in block]
+            else:
+                blocks.append(block)
+        rows = iter(blocks[0])
+        for block in blocks[1:]:
+            rows = _crossed(rows, block)
         return rows
 
     def _find(self, key: Mapping[str, Hashable]) -> Rows:
@@ -869,8 +884,7 @@ def _operand(space: ParameterSpace) -> str:
     return space._structure() if isinstance(space, Param) else f"({space._structure()})"
 
 
-def _crossed(heads: Iterator[Assignment], factor: ParameterSpace) -> Iterator[Assignment]:
-    tails = list(factor.iterate()) if len(factor) <= _CHUNK else factor
+def _crossed(heads: Iterator[Assignment], tails: Iterable[Assignment]) -> Iterator[Assignment]:
     return chain.from_iterable(map(head.__or__, tails) for head in heads)
 
 

@@ -29,7 +29,9 @@ class RowSet:
     """
 
     def __init__(self, rows: Any = ()) -> None:
-        ordered = np.unique(np.asarray(rows, dtype=np.int64))
+        ordered = np.asarray(rows, dtype=np.int64)
+        if not np.all(ordered[1:] > ordered[:-1]):
+            ordered = np.unique(ordered)
         breaks = np.flatnonzero(np.diff(ordered) != 1)
         first = np.concatenate([[0], breaks + 1]) if len(ordered) else np.empty(0, dtype=np.int64)
         last = np.concatenate([breaks, [len(ordered) - 1]]) if len(ordered) else first
@@ -134,9 +136,7 @@ class RowSet:
         return self._combine(other, lambda a, b: a & ~b)
 
     def _combine(self, other: "RowSet", keep: Any) -> "RowSet":
-        edges = np.unique(
-            np.concatenate([self._starts, self._stops, other._starts, other._stops])
-        )
+        edges = np.unique(np.concatenate([self._starts, self._stops, other._starts, other._stops]))
         kept = keep(self.has(edges), other.has(edges))
         # A run begins where the state changes to kept and ends where it changes back.
         changes = np.flatnonzero(np.diff(kept.astype(np.int8), prepend=0))

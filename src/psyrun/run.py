@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import time
 from collections.abc import Callable, Iterator
 from contextlib import chdir, suppress
 from dataclasses import dataclass
@@ -105,11 +106,7 @@ class Survey:
     def merged(self) -> bool:
         """Whether the result file holds what has been computed."""
         record = self.history.record
-        return (
-            self.history.merged
-            and record is not None
-            and record.resultfile == self.resultfile
-        )
+        return self.history.merged and record is not None and record.resultfile == self.resultfile
 
     @property
     def up_to_date(self) -> bool:
@@ -168,6 +165,21 @@ def jobs_of(task: TaskDef, history: History) -> Jobs:
         named = {step for step, _ in submitted.jobs} | begun
         queued += [step for step in steps_of(brief) if step not in named]
     return Jobs(running, queued, starting)
+
+
+def wait_for_orphans(task: TaskDef, patience: float = 15.0) -> None:
+    """Wait until the workers of a psy process that was killed have noticed and ended.
+
+    Only those can be waited for that run on this machine at once; they end by themselves.
+    """
+    deadline = time.monotonic() + patience
+    while task.scheduler.serial and time.monotonic() < deadline:
+        history = read_history(workdir_of(task))
+        if history.brief is None or history.brief.process.alive() is not False:
+            return
+        if not jobs_of(task, history).running:
+            return
+        time.sleep(0.05)
 
 
 def steps_of(brief: Brief) -> list[str]:
@@ -242,6 +254,7 @@ def decide(task: TaskDef, *, keep: bool = False, n_parallel: int | None = None) 
             f"-j says how many rows to evaluate at a time on this machine, but task {task.name!r} "
             f"runs on {type(task.scheduler).__name__}; set max_jobs and pool_size in its file."
         )
+    wait_for_orphans(task)
     found = survey(task)
     if found.history.record is None and resultfile_of(task).exists():
         _adopt_result(task, keep=keep)
@@ -271,9 +284,10 @@ def _adopt_result(task: TaskDef, *, keep: bool) -> None:
     if not keep:
         raise UsageError(f"{refusal}, and is not overwritten: {way_out}.")
     assert task.pspace is not None
+    names = task.pspace.keys()
     try:
         data = task.store.load(str(path))
-        space = Param(**{name: list(data[name]) for name in task.pspace.keys() if name in data})
+        space = Param(**{name: list(data[name]) for name in names if name in data})
     except Exception as err:
         raise UsageError(f"{refusal}, and cannot be read ({err}): {way_out}.") from err
     workdir = workdir_of(task)
@@ -337,6 +351,7 @@ def make_plan(decision: Decision) -> Started:
         store=task.store,
         exclude=list(task.exclude_from_result),
         entropy=task.seed if task.seed is not None else fresh_entropy(),
+        reproducible=task.seed is not None,
     )
     copies = [path for path in (task.path, task.path.parent / CONF_FILE) if path.exists()]
     if not publish(brief, plan, files, copies):
@@ -349,7 +364,9 @@ def _sources(decision: Decision) -> list[Source]:
         return []
     found = decision.survey
     assert found.task.pspace is not None
-    return [origin.source(found.task.pspace, found.digest.space) for origin in found.history.origins]
+    return [
+        origin.source(found.task.pspace, found.digest.space) for origin in found.history.origins
+    ]
 
 
 @dataclass(frozen=True)
@@ -582,9 +599,7 @@ def try_first_row(task: TaskDef) -> dict[str, Any]:
             extra=extra,
         )
         assignment = space[0]
-        task.store.check(
-            {k: v for k, v in assignment.items() if k not in task.exclude_from_result}
-        )
+        task.store.check({k: v for k, v in assignment.items() if k not in task.exclude_from_result})
         evaluator.payload(assignment, seed)
         return assignment | evaluator.result(assignment, seed)
 
@@ -644,4 +659,3 @@ def _merge_journals(workdir: Workdir, merged: Path) -> tuple[int, str]:
     store.save_chunks(str(merged), result_chunks(ledger, plan.space, plan.exclude))
     n = len(ledger.completed)
     return n, f"{n} of {history.brief.total} rows"
-

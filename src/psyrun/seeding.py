@@ -54,10 +54,17 @@ def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     return x ^ (x >> np.uint64(31))
 
 
+# What random.seed() does with an integer, without what it does for other types: this is done for
+# every row.
+_seed_random = super(random.Random, random._inst).seed  # type: ignore[attr-defined]
+_seed_numpy = np.random.seed
+
+
 def seed_global_states(seed: int) -> None:
     """Seed the states that `random` and `numpy.random` share with everybody in this process."""
-    random.seed(seed)
-    np.random.seed(seed & 0xFFFFFFFF)  # noqa: NPY002 - it is this state that has to be seeded
+    _seed_random(seed)
+    random._inst.gauss_next = None  # type: ignore[attr-defined]  # left over from the row before
+    _seed_numpy(seed & 0xFFFFFFFF)
 
 
 def fresh_entropy() -> int:

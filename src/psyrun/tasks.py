@@ -166,12 +166,12 @@ class TaskDef(Config):
         for variable in fields(Config):
             if variable.name not in vars(self):
                 setattr(self, variable.name, getattr(conf, variable.name))
+        _warn_of_near_misses(self.name, vars(module))
         try:
             check_task_name(self.name)
             _check(self)
         except UsageError as err:
             raise TaskLoadError(f"{_shown(self.path)}: {err}") from None
-        _warn_of_near_misses(self.name, vars(module))
 
 
 def load_conf(taskdir: Path, source: Path | None = None) -> Config:
@@ -303,7 +303,7 @@ def _warn_of_near_misses(task_name: str, variables: Mapping[str, object]) -> Non
     for name, value in variables.items():
         if name.startswith("_") or name in _VARIABLES or isinstance(value, types.ModuleType | type):
             continue
-        close = difflib.get_close_matches(name, _VARIABLES - variables.keys(), n=1, cutoff=0.85)
+        close = difflib.get_close_matches(name, _VARIABLES, n=1, cutoff=0.9)
         if close:
             warnings.warn(
                 TaskWarning(

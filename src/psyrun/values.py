@@ -50,7 +50,7 @@ def is_missing(value: object) -> bool:
 
     Examples
     --------
-    >>> from psyrun.pspace import Param
+    >>> from psyrun import Param
     >>> from psyrun.pspace import is_missing
     >>> row = (Param(a=[1]) + Param(b=[float("nan")]))[1]
     >>> row

@@ -1,5 +1,7 @@
 """Equal batches, decided beforehand."""
 
+from itertools import pairwise
+
 from psyrun.backend.base import Backend, Batch, RowSource
 from psyrun.workdir import PlanDir
 
@@ -19,7 +21,7 @@ class DistributeBackend(Backend):
     def batches(n_rows: int, n_jobs: int) -> list[Batch]:  # noqa: D102 - see the contract
         size, larger = divmod(n_rows, n_jobs) if n_jobs else (0, 0)
         bounds = [i * size + min(i, larger) for i in range(n_jobs + 1)]
-        return list(zip(bounds[:-1], bounds[1:], strict=True))
+        return list(pairwise(bounds))
 
     @staticmethod
     def source(batch: Batch, n_jobs: int, files: PlanDir) -> RowSource:  # noqa: D102

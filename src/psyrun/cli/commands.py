@@ -3,7 +3,6 @@
 import argparse
 import json
 import sys
-import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -92,7 +91,7 @@ def _run_task(task: TaskDef, args: argparse.Namespace) -> int:
         with watching(started) as bar:
             run.submit(task, started, lambda step: bar.say(f".  {run.job_name(task.name, step)}"))
     except KeyboardInterrupt:
-        completed, failed = run.progress(started)
+        completed, _ = run.progress(started)
         _complain(
             f"interrupted; the {completed} rows completed in this run are kept, "
             f"go on with 'psy run {task.name}'."

@@ -139,9 +139,9 @@ def _add(commands: Any, name: str, summary: str, description: str) -> argparse.A
 
 def _add_tasks(parser: argparse.ArgumentParser, *, at_least_one: bool = False) -> None:
     task = parser.add_argument(
-        "task", nargs="+" if at_least_one else "*", help="name of a task" + (
-            "" if at_least_one else " (default: all)"
-        )
+        "task",
+        nargs="+" if at_least_one else "*",
+        help="name of a task" + ("" if at_least_one else " (default: all)"),
     )
     task.completer = complete_task  # type: ignore[attr-defined]  # read by argcomplete
 

@@ -9,7 +9,7 @@ stored with `GUARD` behind it, a code point reserved for such internal uses.
 """
 
 import datetime
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -33,6 +33,10 @@ FAMILIES = {
 
 _FLOAT = np.dtype(np.float64)
 _EMPTY_DTYPES = {"text": "U1", "bytes": "S1", "datetimes": "M8[us]", "timedeltas": "m8[us]"}
+_HARMLESS = frozenset(
+    {type(None), bool, float, complex, str, bytes}
+    | {np.bool_, np.int32, np.int64, np.float32, np.float64, np.complex128, np.str_}
+)
 _NUMBERS = frozenset({bool, int, float, np.bool_, np.int64, np.float32, np.float64})
 
 
@@ -105,9 +109,7 @@ def unite(a: Layout | None, b: Layout | None) -> Layout | None:
     return Layout(_common_dtype(a.dtype, b.dtype), _common_extent(a.extent, b.extent), gaps)
 
 
-def _common_dtype(
-    a: np.dtype[Any] | None, b: np.dtype[Any] | None
-) -> np.dtype[Any] | None:
+def _common_dtype(a: np.dtype[Any] | None, b: np.dtype[Any] | None) -> np.dtype[Any] | None:
     if a is None or b is None or a == b:
         return a if b is None else b
     if FAMILIES[a.kind] != FAMILIES[b.kind]:
@@ -163,6 +165,15 @@ def _exactly(array: Array, dtype: np.dtype[Any]) -> Array:
     if changed:
         raise Unstorable(what, int(np.unravel_index(changed[0], array.shape)[0]))
     return result
+
+
+def fitted(array: Array, dtype: np.dtype[Any], extent: Extent) -> Array | None:
+    """Convert new rows to the type and extent of their column; None if the column must change."""
+    try:
+        layout = unite(Layout(dtype, extent), Layout.of(array))
+        return fit(array, dtype, extent) if layout and layout.target == (dtype, extent) else None
+    except Unstorable:
+        return None
 
 
 def join(parts: Sequence[Array]) -> Array:
@@ -222,6 +233,14 @@ def to_columns(data: Columns, store: str) -> tuple[dict[str, Array], int]:
     """
     n = row_count(data)
     return {name: to_column(name, values, store) for name, values in data.items()}, n
+
+
+def check_values(data: Mapping[str, object], store: str) -> None:
+    """Refuse a row with a value that `to_column` refuses."""
+    for name, value in data.items():
+        kind = type(value)
+        if kind not in _HARMLESS and not (kind is int and -(2**63) <= value < 2**64):  # type: ignore[operator]
+            to_column(name, [value], store)
 
 
 def to_column(name: str, values: Sequence[Any], store: str) -> Array:
@@ -398,8 +417,3 @@ def unguard(array: Array) -> Array:
     for index, value in np.ndenumerate(values):
         values[index] = value.removesuffix(guard)
     return values
-
-
-def unguard_all(columns: Iterable[tuple[str, Array]]) -> dict[str, Array]:
-    """Return a table as the user gave it."""
-    return {name: unguard(column) for name, column in columns}

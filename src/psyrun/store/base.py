@@ -269,7 +269,7 @@ def concatenate(chunks: Iterable[Columns]) -> dict[str, list[Any]]:
     return columns
 
 
-def write_at(fd: int, content: bytes, offset: int) -> None:
+def write_at(fd: int, content: bytes | memoryview, offset: int) -> None:
     """Write all of *content* at an offset of an open file."""
     view = memoryview(content)
     while view:

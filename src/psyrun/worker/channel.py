@@ -13,11 +13,8 @@ from enum import IntEnum
 from typing import NamedTuple
 
 _BOUNDS = struct.Struct("<qq")
-_DOING = struct.Struct("<qqd")
-_DONE = struct.Struct("<qq")
-_STOP, _BUSY, _TROUBLE = 0, 1, 2
-_DOING_AT = 8
-_DONE_AT = _DOING_AT + _DOING.size
+_DOING = struct.Struct("<qqdqq")
+_STOP, _BUSY, _TROUBLE, _DOING_AT = 0, 1, 2, 8
 
 NOTHING_LEFT = (-1, -1)
 
@@ -31,11 +28,23 @@ class Trouble(IntEnum):
 
 
 class Doing(NamedTuple):
-    """The row that a child is at, or was when it died."""
+    """Where a child is, or was when it died.
+
+    Attributes
+    ----------
+    position, row : int
+        The row that it has begun last, and its position among the rows to do.
+    since : float
+        When it began it, in seconds since the epoch.
+    completed, failed : int
+        Rows that it had written down before that.
+    """
 
     position: int
     row: int
     since: float
+    completed: int
+    failed: int
 
 
 class Page:
@@ -51,34 +60,26 @@ class Page:
         with tempfile.TemporaryFile() as file:
             file.truncate(mmap.PAGESIZE)
             page = cls(os.dup(file.fileno()))
-        page.begin(-1, -1, 0.0)
-        page.end(0, 0)
+        page.begin(-1, -1, 0.0, 0, 0)
+        page.end()
         return page
 
-    def begin(self, position: int, row: int, now: float) -> None:
+    def begin(self, position: int, row: int, since: float, completed: int, failed: int) -> None:
         """Note that a row is being evaluated."""
-        _DOING.pack_into(self._memory, _DOING_AT, position, row, now)
+        _DOING.pack_into(self._memory, _DOING_AT, position, row, since, completed, failed)
         self._memory[_BUSY] = 1
 
-    def end(self, completed: int, failed: int) -> None:
-        """Note that the row is in the journal, and how many there are."""
-        _DONE.pack_into(self._memory, _DONE_AT, completed, failed)
+    def end(self) -> None:
+        """Note that the row is in the journal."""
         self._memory[_BUSY] = 0
 
-    def doing(self) -> Doing | None:
-        """Return the row that is being evaluated, if any."""
-        if not self._memory[_BUSY]:
-            return None
-        return Doing(*_DOING.unpack_from(self._memory, _DOING_AT))
+    def busy(self) -> bool:
+        """Tell whether a row is being evaluated."""
+        return self._memory[_BUSY] != 0
 
-    def last(self) -> Doing:
-        """Return the row that was begun last."""
+    def doing(self) -> Doing:
+        """Return where the child is."""
         return Doing(*_DOING.unpack_from(self._memory, _DOING_AT))
-
-    def done(self) -> tuple[int, int]:
-        """Return how many rows the child has completed and how many have failed."""
-        completed, failed = _DONE.unpack_from(self._memory, _DONE_AT)
-        return completed, failed
 
     def give_up(self, trouble: Trouble) -> None:
         """Note why the child ends early."""

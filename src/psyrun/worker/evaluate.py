@@ -1,5 +1,6 @@
 """A child of a worker: evaluates rows and writes each into its journal at once."""
 
+import math
 import os
 import signal
 import socket
@@ -22,6 +23,12 @@ from psyrun.worker.channel import Page, Trouble, ask
 
 _BLOCK = 4096
 """Rows whose assignments are made at a time."""
+
+_SLOW = 1e-4
+"""Seconds a row from which on seeding the global random states for each costs nothing to speak of.
+
+Where rows are quicker and the task sets no seed, those states just go on from row to row.
+"""
 
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 
@@ -77,20 +84,40 @@ class _Rows:
     ) -> None:
         self._plan = plan
         self._evaluator = evaluator
+        self._reproducible = plan.reproducible
         self._page = page
         self._journal = JournalWriter(files.new_journal(step), files.plan_id)
         self._completed = self._failed = 0
-        self._pid = os.getpid()
         self._parent = os.getppid()
         self._home = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
+        self._duration = math.inf
+        self._is_copy = self._has_moved = False
+        os.register_at_fork(after_in_child=self._on_fork)
+        sys.addaudithook(self._on_audit_event)
+
+    def _on_fork(self) -> None:
+        self._is_copy = True
+
+    def _on_audit_event(self, event: str, args: object) -> None:
+        if event == "os.chdir":
+            self._has_moved = True
 
     def evaluate(self, start: int, stop: int) -> None:
         """Evaluate the rows at some positions among the rows to do, unless asked to stop."""
         for first in range(start, stop, _BLOCK):
+            if os.getppid() != self._parent:
+                return
             for position, row, seed, assignment in self._block(first, min(first + _BLOCK, stop)):
-                if self._page.asked_to_stop() or os.getppid() != self._parent:
+                if self._page.asked_to_stop():
+                    self._tell_counts(position - 1)
                     return
                 self._evaluate_one(position, row, seed, assignment)
+        self._tell_counts(stop - 1)
+
+    def _tell_counts(self, position: int) -> None:
+        """Include the row at *position* in the counts, which otherwise the next row does."""
+        self._page.begin(position, -1, time.time(), self._completed, self._failed)
+        self._page.end()
 
     def _block(self, first: int, last: int) -> Iterator[tuple[int, int, int, dict[str, Any]]]:
         space = self._plan.space
@@ -107,28 +134,30 @@ class _Rows:
         ):
             yield position, row, seed, dict(zip(names, values, strict=True))
 
-    def _evaluate_one(
-        self, position: int, row: int, seed: int, assignment: dict[str, Any]
-    ) -> None:
+    def _evaluate_one(self, position: int, row: int, seed: int, assignment: dict[str, Any]) -> None:
         began = time.time()
-        self._page.begin(position, row, began)
+        self._page.begin(position, row, began, self._completed, self._failed)
         clock = time.perf_counter()
         try:
-            payload = self._evaluator.payload(assignment, seed)
+            payload = self._evaluator.payload(
+                assignment, seed, seed_global=self._reproducible or self._duration > _SLOW
+            )
             kind = Kind.COMPLETED
         except BaseException as err:  # sys.exit() and the like must not end the others
             payload = Failure.of_exception(err, assignment, seed).encode()
             kind = Kind.FAILED
-        duration = time.perf_counter() - clock
-        if os.getpid() != self._pid:
+        self._duration = time.perf_counter() - clock
+        if self._is_copy:
             os._exit(0)  # the function has forked, and this is the copy
-        self._journal.append(row, kind, payload, start=began, duration=duration)
+        self._journal.append(row, kind, payload, 1, began, self._duration)
         if kind is Kind.COMPLETED:
             self._completed += 1
         else:
             self._failed += 1
-        self._page.end(self._completed, self._failed)
-        os.fchdir(self._home)
+        self._page.end()
+        if self._has_moved:
+            os.fchdir(self._home)
+            self._has_moved = False
 
     def close(self) -> None:
         """Flush the journal to the disk."""

@@ -15,8 +15,8 @@ from types import FrameType
 
 from psyrun.backend.base import Backend, Batch, RowSource
 from psyrun.failure import Failure
-from psyrun.journal import JournalWriter, Kind
 from psyrun.jobstate import JobState
+from psyrun.journal import JournalWriter, Kind
 from psyrun.plan import Brief, read_brief
 from psyrun.scheduler.immediate import WATCH_PARENT
 from psyrun.workdir import PlanDir
@@ -42,8 +42,10 @@ class _Child:
         self.connection, theirs = socket.socketpair()
         with theirs:
             self.process = subprocess.Popen(  # noqa: S603 - words, not a shell's line
-                [sys.executable, "-P", "-m", "psyrun.worker", str(files.head), step]
-                + [str(number), str(theirs.fileno()), str(self.page.fd)],
+                [
+                    *(sys.executable, "-P", "-m", "psyrun.worker", str(files.head), step),
+                    *(str(number), str(theirs.fileno()), str(self.page.fd)),
+                ],
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno(), self.page.fd],
                 process_group=0,
@@ -100,8 +102,8 @@ class _Supervisor:
         waker.setblocking(False)
         wake.setblocking(False)
         signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
-            signal.signal(number, self._on_signal)
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
+            signal.signal(signum, self._on_signal)
         self._state.write(self._files.job(self._step))
         for number in range(self._pool_size):
             self._children.append(_Child(self._files, self._step, number))
@@ -113,9 +115,9 @@ class _Supervisor:
 
     def _wait(self, wake: socket.socket) -> None:
         by_fd = {child.connection.fileno(): child for child in self._children}
-        ready, _, _ = select.select([wake, *by_fd], [], [], _TICK)
+        ready, _, _ = select.select([wake.fileno(), *by_fd], [], [], _TICK)
         for source in ready:
-            if source is wake:
+            if source == wake.fileno():
                 with suppress(BlockingIOError):
                     wake.recv(4096)
             elif (child := by_fd[source]).asks():
@@ -147,13 +149,12 @@ class _Supervisor:
 
     def _bury(self, child: _Child, code: int) -> None:
         """Account for a child that has ended, and replace it if there is more to do."""
-        completed, failed = child.page.done()
-        self._completed += completed
-        self._failed += failed
-        doing, last, assigned = child.page.doing(), child.page.last(), child.assigned
-        trouble = child.page.trouble()
+        doing, died_in_row, trouble = child.page.doing(), child.page.busy(), child.page.trouble()
+        assigned = child.assigned
         child.close()
-        if self._stopping or (assigned == NOTHING_LEFT and doing is None):
+        self._completed += doing.completed
+        self._failed += doing.failed
+        if self._stopping or (assigned == NOTHING_LEFT and not died_in_row):
             return
         if trouble is Trouble.CANNOT_WRITE:
             self._give_up("a row could not be written down; see the log")
@@ -161,13 +162,13 @@ class _Supervisor:
         if trouble is Trouble.CANNOT_BEGIN or assigned is None:
             self._give_up("the task could not be set up; see the log")
             return
-        if doing is not None:
+        if died_in_row:
             self._journal_death(doing.row, doing.since, code)
             self._fruitless = 0
         else:
             self._fruitless += 1
-        begun = assigned[0] <= last.position < assigned[1]
-        rest = (last.position + 1 if begun else assigned[0], assigned[1])
+        begun = assigned[0] <= doing.position < assigned[1]
+        rest = (doing.position + 1 if begun else assigned[0], assigned[1])
         if rest[0] < rest[1]:
             self._left_over.append(rest)
         if self._fruitless > 3:
@@ -179,9 +180,7 @@ class _Supervisor:
         cause = describe_exit(code)
         print(f"Row {row} failed: {cause}", file=sys.stderr, flush=True)
         if self._journal is None:
-            self._journal = JournalWriter(
-                self._files.new_journal(self._step), self._files.plan_id
-            )
+            self._journal = JournalWriter(self._files.new_journal(self._step), self._files.plan_id)
         failure = Failure(
             type="ProcessDied",
             message=cause,
@@ -208,8 +207,9 @@ class _Supervisor:
         self._stop(why, grace=_GRACE)
 
     def _counts(self) -> tuple[int, int]:
-        done = [child.page.done() for child in self._children]
-        return self._completed + sum(c for c, _ in done), self._failed + sum(f for _, f in done)
+        doing = [child.page.doing() for child in self._children]
+        completed = self._completed + sum(each.completed for each in doing)
+        return completed, self._failed + sum(each.failed for each in doing)
 
     def _beat(self) -> None:
         """Give a sign of life, often at first and less often later."""
