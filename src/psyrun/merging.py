@@ -10,9 +10,10 @@ from typing import Any
 from psyrun import __version__
 from psyrun.exceptions import TaskBusyError
 from psyrun.files import Fingerprint, replacing, write_whole
+from psyrun.history import Origin, read_history
 from psyrun.jobstate import is_running, read_states
 from psyrun.journal import JournalWriter, Kind
-from psyrun.ledger import Ledger, Origin, read_history
+from psyrun.ledger import Ledger
 from psyrun.plan import Brief, Plan, Source
 from psyrun.pspace import MISSING, ParameterSpace
 from psyrun.record import Record
@@ -22,10 +23,8 @@ _CHUNK = 1 << 16
 """Rows that are brought into order at a time."""
 
 
-def result_chunks(
-    ledger: Ledger, space: ParameterSpace, exclude: list[str]
-) -> Iterator[dict[str, list[Any]]]:
-    """Iterate over the table of the completed rows, in the space's order.
+class ResultTable:
+    """The table of the completed rows, in the space's order.
 
     Parameters
     ----------
@@ -36,34 +35,55 @@ def result_chunks(
     exclude : list of str
         Columns to leave out.
 
-    Yields
-    ------
-    dict of str to list
-        Columns: the parameters, overridden and followed by what the function returned. There is
-        one chunk at least, so that the names of an empty space's parameters are kept.
+    Attributes
+    ----------
+    outputs : list of str
+        Columns that the function returned, known when all chunks have been taken.
     """
-    n = len(ledger.completed)
-    for start in range(0, max(n, 1), _CHUNK):
-        stop = min(start + _CHUNK, n)
-        columns = space[ledger.completed.slice(start, stop)].build()
-        _override(columns, ledger.results(start, stop))
-        yield {name: column for name, column in columns.items() if name not in exclude}
+
+    def __init__(self, ledger: Ledger, space: ParameterSpace, exclude: list[str]) -> None:
+        self._ledger, self._space, self._exclude = ledger, space, exclude
+        self._outputs: dict[str, None] = {}
+
+    @property
+    def outputs(self) -> list[str]:
+        """Columns that the function returned."""
+        return list(self._outputs)
+
+    def chunks(self) -> Iterator[dict[str, list[Any]]]:
+        """Iterate over the table.
+
+        Yields
+        ------
+        dict of str to list
+            Columns: the parameters, overridden and followed by what the function returned. There
+            is one chunk at least, so that the names of an empty space's parameters are kept.
+        """
+        completed = self._ledger.completed
+        for start in range(0, max(len(completed), 1), _CHUNK):
+            stop = min(start + _CHUNK, len(completed))
+            columns: dict[str, list[Any]] = self._space[completed.slice(start, stop)].build()
+            results = self._ledger.results(start, stop)
+            self._outputs |= _override(columns, results)
+            yield {name: column for name, column in columns.items() if name not in self._exclude}
 
 
-def _override(columns: dict[str, list[Any]], results: list[dict[str, Any]]) -> None:
-    """Add the results of rows to the columns of their parameters."""
+def _override(columns: dict[str, list[Any]], results: list[dict[str, Any]]) -> dict[str, None]:
+    """Add the results of rows to the columns of their parameters; return the results' names."""
     if not results:
-        return
-    names = results[0].keys()
-    if all(result.keys() == names for result in results):
+        return {}
+    names = dict.fromkeys(results[0])
+    if all(result.keys() == names.keys() for result in results):
         for name in names:
             columns[name] = [result[name] for result in results]
-        return
-    for name in dict.fromkeys(name for result in results for name in result):
+        return names
+    names = dict.fromkeys(name for result in results for name in result)
+    for name in names:
         fallback = columns.get(name, [MISSING] * len(results))
         columns[name] = [
             result.get(name, other) for result, other in zip(results, fallback, strict=True)
         ]
+    return names
 
 
 def merge_plan(workdir: Workdir, brief: Brief, plan: Plan, files: PlanDir) -> Ledger:
@@ -99,7 +119,8 @@ def merge_plan(workdir: Workdir, brief: Brief, plan: Plan, files: PlanDir) -> Le
     ledger = Ledger(workdir, history.origins, sources)
     plan.resultfile.parent.mkdir(parents=True, exist_ok=True)
     with replacing(plan.resultfile) as temporary:
-        plan.store.save_chunks(str(temporary), result_chunks(ledger, plan.space, plan.exclude))
+        table = ResultTable(ledger, plan.space, plan.exclude)
+        plan.store.save_chunks(str(temporary), table.chunks())
         _keep_failures(workdir, ledger, files.plan_id)
         Record(
             plan_id=files.plan_id,
@@ -107,6 +128,7 @@ def merge_plan(workdir: Workdir, brief: Brief, plan: Plan, files: PlanDir) -> Le
             digest=plan.digest,
             space=plan.space,
             rows=ledger.completed,
+            outputs=table.outputs,
             resultfile=plan.resultfile,
             store=plan.store,
             fingerprint=Fingerprint.of(temporary),

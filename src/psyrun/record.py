@@ -29,6 +29,8 @@ class Record:
         The space.
     rows : RowSet
         Rows that are in the result file, one after the other in this order.
+    outputs : list of str
+        Columns that the function returned; the others are parameters.
     resultfile : Path
         The file.
     store : Store
@@ -42,6 +44,7 @@ class Record:
     digest: Digest
     space: "ParameterSpace"
     rows: RowSet
+    outputs: list[str]
     resultfile: Path
     store: Store
     fingerprint: Fingerprint

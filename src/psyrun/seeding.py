@@ -56,7 +56,7 @@ def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
 
 # What random.seed() does with an integer, without what it does for other types: this is done for
 # every row.
-_seed_random = super(random.Random, random._inst).seed  # type: ignore[attr-defined]
+_seed_random = super(random.Random, random._inst).seed
 _seed_numpy = np.random.seed
 
 

@@ -1,10 +1,9 @@
 """The interface of stores, and the store that goes by the extension."""
 
-import importlib
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
@@ -177,8 +176,7 @@ class AutodetectStore(Store):
                 f"No store is known for {os.fspath(filename)!r}: use one of the extensions "
                 f"{', '.join(sorted(stores))}, or install a package with a store for {ext!r}."
             )
-        module, _, name = stores[ext].partition(":")
-        store: Store = getattr(importlib.import_module(module), name)()
+        store: Store = stores[ext].load()()
         return store
 
     def save(self, filename: FilePath, data: Columns) -> None:  # noqa: D102  # as in Store
@@ -200,13 +198,12 @@ class AutodetectStore(Store):
 
 
 @cache
-def _registered() -> dict[str, str]:
-    """Return ``module:class`` for each extension."""
-    stores = {point.name: point.value for point in entry_points(group="psyrun.stores")}
-    return stores | {
-        ".h5": "psyrun.store.h5:H5Store",
-        ".npz": "psyrun.store.npz:NpzStore",
-        ".pkl": "psyrun.store.pickle:PickleStore",
+def _registered() -> dict[str, EntryPoint]:
+    """Return the entry point of the store for each extension."""
+    built_in = {".h5": "h5:H5Store", ".npz": "npz:NpzStore", ".pkl": "pickle:PickleStore"}
+    return {point.name: point for point in entry_points(group="psyrun.stores")} | {
+        ext: EntryPoint(ext, f"psyrun.store.{value}", "psyrun.stores")
+        for ext, value in built_in.items()
     }
 
 

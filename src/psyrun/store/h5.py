@@ -314,31 +314,22 @@ class _File(tables.File):
 def _open(filename: FilePath, mode: str) -> Iterator[_File]:
     if mode == "r+" and Path(filename).stat().st_size == 0:  # which PyTables would initialise
         raise StoreError(f"{str(filename)!r} is empty and so no HDF5 file; delete it first.")
+    reading = mode in ("r", "r+")
     try:
-        h5 = _File(filename, mode)
-    except tables.HDF5ExtError as error:
-        raise _unreadable(filename, error) from error
-    try:
-        with h5:
+        with _File(filename, mode) as h5:
+            reading = mode == "r"
             yield h5
     except tables.HDF5ExtError as error:
-        if mode == "r":
-            raise _unreadable(filename, error) from error
+        reason = (str(error).strip().splitlines() or ["unknown error"])[-1].strip()
+        if reading:
+            raise StoreError(
+                f"{str(filename)!r} cannot be read as an HDF5 file ({reason}): it is damaged, of "
+                f"another format, or another program has it open."
+            ) from error
         raise OSError(
-            f"HDF5 could not write in {str(Path(filename).parent)!r} ({_reason(error)}); the disk "
-            f"may be full."
+            f"HDF5 could not write in {str(Path(filename).parent)!r} ({reason}); the disk may be "
+            f"full."
         ) from error
-
-
-def _unreadable(filename: FilePath, error: Exception) -> StoreError:
-    return StoreError(
-        f"{str(filename)!r} cannot be read as an HDF5 file ({_reason(error)}): it is damaged, of "
-        f"another format, or another program has it open."
-    )
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).strip().splitlines() or ["unknown error"])[-1].strip()
 
 
 def _table(h5: Any, node: str) -> _Table | None:

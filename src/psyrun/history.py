@@ -1,0 +1,132 @@
+"""What is there of a task's former runs, and where their rows are."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from psyrun.matching import match
+from psyrun.plan import Brief, Digest, Plan, Source, read_brief, read_plan
+from psyrun.record import Record, current_record
+from psyrun.workdir import PlanDir, Workdir
+
+if TYPE_CHECKING:
+    from psyrun.pspace import ParameterSpace
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Something that rows have been written to: the journals of a plan, or a result file.
+
+    Attributes
+    ----------
+    plan_id : str
+        The plan.
+    space : ParameterSpace
+        Its space.
+    space_digest : str
+        Hash of the space.
+    files : PlanDir or None
+        The plan's files, if the rows are in its journals.
+    record : Record or None
+        The record, if the rows are in the result file.
+    """
+
+    plan_id: str
+    space: "ParameterSpace"
+    space_digest: str
+    files: PlanDir | None = None
+    record: Record | None = None
+
+    def source(self, space: "ParameterSpace", space_digest: str) -> Source:
+        """Return how the rows of this origin are found in another space."""
+        merged = self.record is not None
+        if space_digest == self.space_digest:
+            return Source(self.plan_id, merged)
+        here, there = match(space, self.space)
+        return Source(self.plan_id, merged, there, here)
+
+
+@dataclass(frozen=True)
+class History:
+    """All that is there of a task's former runs.
+
+    Attributes
+    ----------
+    brief, plan, files
+        The newest plan, if there is any.
+    record : Record or None
+        What the result file holds.
+    origins : list of Origin
+        Where the rows are, the oldest first.
+    """
+
+    brief: Brief | None
+    plan: Plan | None
+    files: PlanDir | None
+    record: Record | None
+    origins: list[Origin]
+
+    @property
+    def digest(self) -> Digest | None:
+        """What the newest run depends on, None if there is none."""
+        if self.plan is not None:
+            return self.plan.digest
+        return None if self.record is None else self.record.digest
+
+    @property
+    def run(self) -> str | None:
+        """Token of the newest run."""
+        if self.brief is not None:
+            return self.brief.run
+        return None if self.record is None else self.record.run
+
+    @property
+    def merged(self) -> bool:
+        """Whether the newest plan has been merged into the result file."""
+        return self.record is not None and (
+            self.brief is None or self.record.plan_id == self.brief.plan_id
+        )
+
+
+def read_history(workdir: Workdir) -> History:
+    """Read what is there of a task's former runs.
+
+    Raises
+    ------
+    JournalError
+        If the newest plan is damaged.
+    """
+    record = current_record(workdir)
+    heads = workdir.plan_heads()
+    if not heads:
+        origins = [] if record is None else [_merged_origin(record)]
+        return History(None, None, None, record, origins)
+    brief, files = read_brief(heads[-1])
+    plan = read_plan(files)
+    return History(brief, plan, files, record, _origins(workdir, plan, files, record))
+
+
+def _origins(workdir: Workdir, plan: Plan, files: PlanDir, record: Record | None) -> list[Origin]:
+    own = Origin(files.plan_id, plan.space, plan.digest.space, files=files)
+    if record is not None and record.plan_id == files.plan_id:
+        return [_merged_origin(record), own]
+    earlier = []
+    for source in plan.sources:
+        if source.merged:
+            if record is not None and record.plan_id == source.plan_id:
+                earlier.append(_merged_origin(record))
+        elif (found := _find_plan(workdir, source.plan_id)) is not None:
+            earlier.append(found)
+    return [*earlier, own]
+
+
+def _merged_origin(record: Record) -> Origin:
+    return Origin(record.plan_id, record.space, record.digest.space, record=record)
+
+
+def _find_plan(workdir: Workdir, plan_id: str) -> Origin | None:
+    for head in workdir.plan_heads():
+        brief, files = read_brief(head)
+        if brief.plan_id == plan_id:
+            plan = read_plan(files)
+            return Origin(plan_id, plan.space, plan.digest.space, files=files)
+    return None

@@ -1,0 +1,39 @@
+"""Deleting what was generated for a task."""
+
+from pathlib import Path
+
+from psyrun.exceptions import TaskBusyError
+from psyrun.history import read_history
+from psyrun.run.jobs import jobs_of
+from psyrun.run.survey import workdir_of
+from psyrun.tasks import TaskDef
+
+
+def files_of(task: TaskDef) -> list[Path]:
+    """Return all files that psyrun has made for a task."""
+    workdir = workdir_of(task)
+    record = read_history(workdir).record
+    files = list(workdir.files())
+    if record is not None and record.resultfile not in files:
+        files.append(record.resultfile)
+    return files
+
+
+def clean(task: TaskDef) -> None:
+    """Delete all files that psyrun has made for a task.
+
+    Raises
+    ------
+    TaskBusyError
+        If jobs of the task are at work.
+    """
+    workdir = workdir_of(task)
+    history = read_history(workdir)
+    if jobs_of(task, history):
+        raise TaskBusyError(
+            f"Task {task.name!r} has jobs at work, so nothing was deleted; "
+            f"end them with 'psy kill {task.name}' first."
+        )
+    if history.record is not None:
+        history.record.resultfile.unlink(missing_ok=True)
+    workdir.remove()

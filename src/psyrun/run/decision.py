@@ -1,0 +1,133 @@
+"""Deciding what to evaluate."""
+
+from dataclasses import dataclass
+
+from psyrun.backend.base import number_of_jobs
+from psyrun.digest import space_digest
+from psyrun.exceptions import UsageError
+from psyrun.files import Fingerprint
+from psyrun.plan import Digest
+from psyrun.pspace import Param
+from psyrun.record import Record
+from psyrun.rows import RowSet
+from psyrun.run.jobs import wait_for_orphans
+from psyrun.run.survey import Survey, resultfile_of, survey, workdir_of
+from psyrun.tasks import TaskDef
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a ``psy run`` is going to do.
+
+    Attributes
+    ----------
+    survey : Survey
+        What is there.
+    keep : bool
+        Whether rows that have been computed are kept.
+    todo : RowSet
+        Rows to evaluate.
+    n_jobs : int
+        Number of process jobs.
+    pool_size : int
+        Rows that each evaluates at a time.
+    """
+
+    survey: Survey
+    keep: bool
+    todo: RowSet
+    n_jobs: int
+    pool_size: int
+
+    @property
+    def nothing_to_do(self) -> bool:
+        """Whether the task is up to date."""
+        return self.keep and self.survey.up_to_date
+
+    @property
+    def reused(self) -> int:
+        """Number of computed rows that are kept."""
+        return len(self.survey.ledger.completed) if self.keep else 0
+
+    @property
+    def failed_before(self) -> int:
+        """Number of rows to evaluate again because they had failed."""
+        return len(self.survey.ledger.failed & self.todo) if self.keep else 0
+
+    @property
+    def dropped(self) -> int:
+        """Number of computed rows that a new start gives up."""
+        return 0 if self.keep else len(self.survey.ledger.completed)
+
+
+def decide(task: TaskDef, *, keep: bool = False, n_parallel: int | None = None) -> Decision:
+    """Decide what to evaluate.
+
+    Parameters
+    ----------
+    task : TaskDef
+        The task.
+    keep : bool, optional
+        Whether to keep what has been computed although the task has changed.
+    n_parallel : int, optional
+        Rows to evaluate at a time; only where jobs run one after the other on this machine.
+
+    Raises
+    ------
+    UsageError
+        If the result file was not written by psyrun, or *n_parallel* does not fit the scheduler.
+    """
+    if n_parallel is not None and not task.scheduler.serial:
+        raise UsageError(
+            f"-j says how many rows to evaluate at a time on this machine, but task {task.name!r} "
+            f"runs on {type(task.scheduler).__name__}; set max_jobs and pool_size in its file."
+        )
+    wait_for_orphans(task)
+    found = survey(task)
+    if found.history.record is None and resultfile_of(task).exists():
+        _adopt_result(task, keep=keep)
+        found = survey(task)
+    keep = keep or not found.changes
+    rows = RowSet.span(0, found.total)
+    todo = rows - found.ledger.completed if keep else rows
+    n_jobs = number_of_jobs(len(todo), task.max_jobs, task.min_items)
+    return Decision(
+        survey=found,
+        keep=keep,
+        todo=todo,
+        n_jobs=min(n_jobs, 1) if task.scheduler.serial else n_jobs,
+        pool_size=n_parallel or task.pool_size,
+    )
+
+
+def _adopt_result(task: TaskDef, *, keep: bool) -> None:
+    """Make a result file that another program, or psyrun 0.8, has left a starting point."""
+    path = resultfile_of(task)
+    way_out = (
+        f"move it away to start over, or keep its rows with 'psy run --continue {task.name}'"
+        if not keep
+        else "move it away to start over"
+    )
+    refusal = f"The result file {path} is not as psyrun left it"
+    if not keep:
+        raise UsageError(f"{refusal}, and is not overwritten: {way_out}.")
+    assert task.pspace is not None
+    names = task.pspace.keys()
+    try:
+        data = task.store.load(str(path))
+        space = Param(**{name: list(data[name]) for name in names if name in data})
+    except Exception as err:
+        raise UsageError(f"{refusal}, and cannot be read ({err}): {way_out}.") from err
+    workdir = workdir_of(task)
+    former = Digest(task="", file_dep={}, space=space_digest(space))
+    Record(
+        plan_id="0000-adopted",
+        run="adopted",
+        digest=former,
+        space=space,
+        rows=RowSet.span(0, len(space)),
+        outputs=[name for name in data if name not in names],
+        resultfile=path,
+        store=task.store,
+        fingerprint=Fingerprint.of(path),
+    ).write(workdir)

@@ -1,0 +1,69 @@
+"""Merging what is in a directory, whoever has left it there."""
+
+from contextlib import suppress
+from pathlib import Path
+
+from psyrun.exceptions import PsyrunError, UsageError
+from psyrun.history import read_history
+from psyrun.ledger import Ledger
+from psyrun.merging import ResultTable
+from psyrun.store import AutodetectStore
+from psyrun.tasks import load_snapshot
+from psyrun.workdir import Workdir
+
+
+def merge_directory(directory: Path, merged: Path) -> tuple[int, str]:
+    """Merge what is in a directory into one file.
+
+    Parameters
+    ----------
+    directory : Path
+        A task's directory in the work directory, at any time; or a directory of result files.
+    merged : Path
+        File to write; its extension decides on the format.
+
+    Returns
+    -------
+    int
+        Number of rows.
+    str
+        What was merged, in words.
+
+    Raises
+    ------
+    UsageError
+        If there is nothing to merge.
+    """
+    store = AutodetectStore.get_concrete_store(str(merged))
+    if not directory.is_dir():
+        raise UsageError(f"There is no directory {str(directory)!r} to merge.")
+    for path in (directory, *directory.absolute().parents[:3]):
+        if (path / "plans").is_dir():
+            return _merge_journals(Workdir(path.absolute().parent, path.absolute().name), merged)
+    files = sorted(
+        path
+        for path in directory.glob(f"*{merged.suffix}")
+        if path.is_file() and path.absolute() != merged.absolute()
+    )
+    if not files:
+        raise UsageError(
+            f"There are no {merged.suffix} files in {str(directory)!r}, and it is not the "
+            f"directory of a task either."
+        )
+    store.save_chunks(str(merged), (dict(store.load(str(path))) for path in files))
+    return -1, f"{len(files)} files"
+
+
+def _merge_journals(workdir: Workdir, merged: Path) -> tuple[int, str]:
+    store = AutodetectStore.get_concrete_store(str(merged))
+    history = read_history(workdir)
+    if history.plan is None or history.brief is None or history.files is None:
+        raise UsageError(f"Nothing has been computed in {str(workdir.path)!r}.")
+    plan = history.plan
+    with suppress(PsyrunError):  # its classes may be needed to read results, mostly they are not
+        load_snapshot(history.brief, history.files)
+    sources = [origin.source(plan.space, plan.digest.space) for origin in history.origins]
+    ledger = Ledger(workdir, history.origins, sources)
+    store.save_chunks(str(merged), ResultTable(ledger, plan.space, plan.exclude).chunks())
+    n = len(ledger.completed)
+    return n, f"{n} of {history.brief.total} rows"

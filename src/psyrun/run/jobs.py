@@ -1,0 +1,142 @@
+"""The jobs of a task: which there are, how they are doing, ending them."""
+
+import json
+import os
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from psyrun.files import write_whole
+from psyrun.history import History, read_history
+from psyrun.jobstate import is_running, read_states
+from psyrun.plan import Brief
+from psyrun.run.survey import workdir_of
+from psyrun.tasks import TaskDef
+from psyrun.workdir import PlanDir
+
+MERGE = "merge"
+
+
+def steps_of(brief: Brief) -> list[str]:
+    """Return the steps of a plan's jobs."""
+    return [f"process:{i}" for i in range(len(brief.batches))] + [MERGE]
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """The jobs of a plan as the scheduler knows them, and whether these are all."""
+
+    jobs: list[tuple[str, Any]]
+    complete: bool
+
+    def write(self, files: PlanDir) -> None:
+        """Write this down."""
+        content = {"jobs": self.jobs, "complete": self.complete}
+        write_whole(files.submitted, json.dumps(content).encode())
+
+
+def read_submitted(files: PlanDir) -> Submitted:
+    """Read which jobs of a plan have been submitted so far."""
+    try:
+        content = json.loads(files.submitted.read_bytes())
+        return Submitted([(step, jobid) for step, jobid in content["jobs"]], content["complete"])
+    except (OSError, ValueError, KeyError):
+        return Submitted([], complete=False)
+
+
+@dataclass(frozen=True)
+class Jobs:
+    """The jobs of a plan that have not ended.
+
+    Attributes
+    ----------
+    running, queued : list of str
+        Steps.
+    starting : bool
+        Whether a psy process is at work on the plan.
+    """
+
+    running: list[str]
+    queued: list[str]
+    starting: bool
+
+    def __bool__(self) -> bool:
+        return bool(self.running or self.queued or self.starting)
+
+
+def jobs_of(task: TaskDef, history: History) -> Jobs:
+    """Find out which jobs of the newest plan have not ended.
+
+    Files tell of jobs that have begun; the scheduler is asked about the others only.
+    """
+    brief, files = history.brief, history.files
+    if brief is None or files is None:
+        return Jobs([], [], False)
+    running, begun = [], set()
+    for path, state in read_states(files.all_jobs()):
+        begun.add(state.step)
+        if is_running(state, path):
+            running.append(state.step)
+    submitted = read_submitted(files)
+    queued = []
+    for step, jobid in submitted.jobs:
+        if step in begun:
+            continue
+        status = task.scheduler.get_status(jobid)
+        if status is not None and status.status == "R":
+            running.append(step)
+        elif status is not None and status.status != "D":
+            queued.append(step)
+    starting = not submitted.complete and brief.process.alive() is not False
+    if starting:
+        named = {step for step, _ in submitted.jobs} | begun
+        queued += [step for step in steps_of(brief) if step not in named]
+    return Jobs(running, queued, starting)
+
+
+def wait_for_orphans(task: TaskDef, patience: float = 15.0) -> None:
+    """Wait until the workers of a psy process that was killed have noticed and ended.
+
+    Only those can be waited for that run on this machine at once; they end by themselves.
+    """
+    deadline = time.monotonic() + patience
+    while task.scheduler.serial and time.monotonic() < deadline:
+        history = read_history(workdir_of(task))
+        if history.brief is None or history.brief.process.alive() is not False:
+            return
+        if not jobs_of(task, history).running:
+            return
+        time.sleep(0.05)
+
+
+def kill(task: TaskDef) -> list[str]:
+    """Kill the jobs of a task, and of no other; return their steps.
+
+    Raises
+    ------
+    SchedulerError
+        If the scheduler refuses.
+    """
+    history = read_history(workdir_of(task))
+    if history.brief is None or history.files is None:
+        return []
+    jobs = jobs_of(task, history)
+    alive = set(jobs.running) | set(jobs.queued)
+    killed = [step for step in steps_of(history.brief) if step in alive]
+    if jobs.starting and history.brief.process.alive():
+        _terminate(history.brief.process.pid)
+    submitted = read_submitted(history.files)
+    for jobid in dict.fromkeys(jobid for step, jobid in submitted.jobs if step in alive):
+        task.scheduler.kill(jobid)
+    if task.scheduler.serial:
+        for path, state in read_states(history.files.all_jobs()):
+            if is_running(state, path) and state.process.alive():
+                _terminate(state.process.pid)
+    return killed
+
+
+def _terminate(pid: int) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)

@@ -1,0 +1,194 @@
+"""From a decision to a plan, and from a plan to jobs."""
+
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from psyrun.exceptions import PsyrunError, SchedulerError, TaskBusyError
+from psyrun.jobstate import JobState, read_states
+from psyrun.plan import Brief, Plan, Source, publish
+from psyrun.run.decision import Decision
+from psyrun.run.jobs import Submitted, steps_of
+from psyrun.run.survey import resultfile_of, workdir_of
+from psyrun.seeding import fresh_entropy
+from psyrun.tasks import CONF_FILE, TaskDef
+from psyrun.workdir import PlanDir
+
+
+@dataclass(frozen=True)
+class Started:
+    """A plan that has been written down."""
+
+    brief: Brief
+    files: PlanDir
+
+
+def make_plan(decision: Decision) -> Started:
+    """Write down what was decided.
+
+    Raises
+    ------
+    TaskBusyError
+        If another psy process was quicker.
+    OSError
+        If the plan cannot be written; nothing has changed then.
+    """
+    found = decision.survey
+    task, history = found.task, found.history
+    assert task.pspace is not None
+    workdir = workdir_of(task)
+    heads = workdir.plan_heads()
+    files = workdir.new_plan_dir(int(heads[-1].stem) + 1 if heads else 1)
+    fresh_run = not decision.keep or history.run is None
+    brief = Brief(
+        plan_id=files.plan_id,
+        run=files.plan_id if fresh_run else str(history.run),
+        task=task.name,
+        task_file=str(task.path),
+        task_dir=str(task.path.parent),
+        snapshot=task.path.name,
+        backend=f"{task.backend.__module__}:{task.backend.__qualname__}",
+        batches=task.backend.batches(len(decision.todo), decision.n_jobs),
+        pool_size=decision.pool_size,
+        total=found.total,
+        todo=len(decision.todo),
+    )
+    plan = Plan(
+        space=task.pspace,
+        todo=decision.todo,
+        sources=_sources(decision),
+        digest=found.digest,
+        resultfile=resultfile_of(task),
+        store=task.store,
+        exclude=list(task.exclude_from_result),
+        entropy=task.seed if task.seed is not None else fresh_entropy(),
+        reproducible=task.seed is not None,
+    )
+    copies = [path for path in (task.path, task.path.parent / CONF_FILE) if path.exists()]
+    if not publish(brief, plan, files, copies):
+        raise TaskBusyError(f"Another psy process has just started task {task.name!r}.")
+    return Started(brief, files)
+
+
+def _sources(decision: Decision) -> list[Source]:
+    if not decision.keep:
+        return []
+    found = decision.survey
+    assert found.task.pspace is not None
+    return [
+        origin.source(found.task.pspace, found.digest.space) for origin in found.history.origins
+    ]
+
+
+def job_name(task: str, step: str) -> str:
+    """Return the name under which a scheduler knows a job."""
+    return f"{task}:{step}"
+
+
+def command_of(task: TaskDef, files: PlanDir, step: str) -> list[str]:
+    """Return the command that does a step of a plan."""
+    return [task.python, "-P", "-m", "psyrun.worker", str(files.head), step]
+
+
+def submit(
+    task: TaskDef, started: Started, on_step: Callable[[str], None] = lambda step: None
+) -> None:
+    """Submit the jobs of a plan; where they run at once, return when they have ended.
+
+    Parameters
+    ----------
+    task : TaskDef
+        The task.
+    started : Started
+        The plan.
+    on_step : callable, optional
+        Called with each step before it is submitted.
+
+    Raises
+    ------
+    SchedulerError
+        If the scheduler refuses; what it had taken is killed again.
+    """
+    jobs: list[tuple[str, Any]] = []
+    files = started.files
+    try:
+        for step, jobid in _submissions(task, started, on_step):
+            jobs.append((step, jobid))
+            Submitted(jobs, complete=False).write(files)
+    except Exception as err:
+        for _, jobid in jobs:
+            with suppress(Exception):
+                task.scheduler.kill(jobid)
+        if isinstance(err, PsyrunError):
+            raise
+        raise SchedulerError(f"Task {task.name!r} could not be submitted: {err}") from err
+    finally:
+        with suppress(OSError):
+            Submitted(jobs, complete=True).write(files)
+
+
+def _submissions(
+    task: TaskDef, started: Started, on_step: Callable[[str], None]
+) -> Iterator[tuple[str, Any]]:
+    brief, files = started.brief, started.files
+    scheduler, arguments = task.scheduler, dict(task.scheduler_args)
+    *process_steps, merge_step = steps_of(brief)
+    ids = []
+    array = _submit_array(task, started) if len(process_steps) > 1 else None
+    if array is not None:
+        ids.append(array)
+        for step in process_steps:
+            on_step(step)
+            yield step, array
+    else:
+        for step in process_steps:
+            on_step(step)
+            jobid = scheduler.submit(
+                command_of(task, files, step),
+                str(files.log(step)),
+                job_name(brief.task, step),
+                None,
+                arguments,
+            )
+            ids.append(jobid)
+            yield step, jobid
+    on_step(merge_step)
+    yield (
+        merge_step,
+        scheduler.submit(
+            command_of(task, files, merge_step),
+            str(files.log(merge_step)),
+            job_name(brief.task, merge_step),
+            ids,
+            arguments,
+        ),
+    )
+
+
+def _submit_array(task: TaskDef, started: Started) -> Any:
+    brief, files = started.brief, started.files
+    try:
+        return task.scheduler.submit_array(
+            len(brief.batches),
+            command_of(task, files, "process:%a"),
+            str(files.log("process:%a")),
+            job_name(brief.task, "process"),
+            None,
+            dict(task.scheduler_args),
+        )
+    except NotImplementedError:
+        return None
+
+
+def progress(started: Started) -> tuple[int, int]:
+    """Return how many rows of a plan its jobs say to have completed, and how many have failed."""
+    states = [state for _, state in read_states(started.files.all_jobs())]
+    return sum(state.completed for state in states), sum(state.failed for state in states)
+
+
+def end_of(started: Started, step: str) -> JobState | None:
+    """Return the end record of a job, None if it has left none."""
+    for _, state in read_states([started.files.job(step)]):
+        return state if state.ended is not None else None
+    return None

@@ -1,0 +1,100 @@
+"""What is there of a task."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from psyrun.digest import digest
+from psyrun.exceptions import UsageError
+from psyrun.history import History, read_history
+from psyrun.ledger import Ledger
+from psyrun.plan import Digest
+from psyrun.rows import RowSet
+from psyrun.tasks import TaskDef
+from psyrun.workdir import Workdir
+
+
+def workdir_of(task: TaskDef) -> Workdir:
+    """Return the files of a task."""
+    return Workdir(task.workdir, task.name)
+
+
+def resultfile_of(task: TaskDef) -> Path:
+    """Return where the result of a task goes."""
+    if task.resultfile is not None:
+        return Path(task.resultfile).absolute()
+    return workdir_of(task).result(task.store.ext)
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What is there of a task.
+
+    Attributes
+    ----------
+    task : TaskDef
+        The task.
+    digest : Digest
+        What its result depends on now.
+    history : History
+        Its former runs.
+    ledger : Ledger
+        The rows of the task's space that have been computed.
+    changes : list of str
+        What has changed since.
+    """
+
+    task: TaskDef
+    digest: Digest
+    history: History
+    ledger: Ledger
+    changes: list[str]
+
+    @property
+    def total(self) -> int:
+        """Number of rows of the space."""
+        assert self.task.pspace is not None
+        return len(self.task.pspace)
+
+    @property
+    def resultfile(self) -> Path:
+        """Where the result goes."""
+        return resultfile_of(self.task)
+
+    @property
+    def pending(self) -> RowSet:
+        """Rows that are neither completed nor failed."""
+        return RowSet.span(0, self.total) - self.ledger.completed - self.ledger.failed
+
+    @property
+    def merged(self) -> bool:
+        """Whether the result file holds what has been computed."""
+        record = self.history.record
+        return self.history.merged and record is not None and record.resultfile == self.resultfile
+
+    @property
+    def up_to_date(self) -> bool:
+        """Whether the result is complete and that of the task as it is now."""
+        return self.merged and not self.changes and len(self.ledger.completed) == self.total
+
+
+def survey(task: TaskDef) -> Survey:
+    """Find out what is there of a task, from its files.
+
+    Raises
+    ------
+    UsageError
+        If a file of *file_dep* is not there.
+    """
+    assert task.pspace is not None
+    workdir = workdir_of(task)
+    try:
+        now = digest(task.path, [str(name) for name in task.file_dep], task.pspace)
+    except FileNotFoundError as err:
+        raise UsageError(
+            f"Task {task.name!r} depends on {err.filename!r} (file_dep), which is not there."
+        ) from None
+    history = read_history(workdir)
+    sources = [origin.source(task.pspace, now.space) for origin in history.origins]
+    ledger = Ledger(workdir, history.origins, sources)
+    changes = now.changes_from(history.digest) if history.digest is not None else []
+    return Survey(task, now, history, ledger, changes)
