@@ -1,6 +1,7 @@
 # Two commands are all that a fresh machine needs: make example, make test.
 
 PYTHON ?= python3
+STUDY ?= epidemic
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
@@ -10,7 +11,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 help:
 	@echo "make example    run a real parameter study and draw its picture"
 	@echo "make test       check everything"
-	@echo "make docs       build the documentation into docs/_build"
+	@echo "make docs       build the documentation into docs/_build/html"
 	@echo "make benchmark  compare speed and memory with peers"
 	@echo "make clean      delete what these commands have made"
 
@@ -28,7 +29,7 @@ $(VENV)/test-ready: pyproject.toml | $(VENV)/bin/python
 	touch $@ $(VENV)/example-ready
 
 example: $(VENV)/example-ready
-	cd examples && ../$(BIN)/psy run -j 2 digits && ../$(BIN)/python plot_digits.py
+	cd examples && ../$(BIN)/psy run -j 2 $(STUDY) && ../$(BIN)/python plot_$(STUDY).py
 
 test: lint
 	$(BIN)/python -m pytest -n 2
@@ -39,10 +40,10 @@ lint: $(VENV)/test-ready
 	$(BIN)/mypy
 
 docs: $(VENV)/test-ready
-	$(BIN)/python -m sphinx -W -q docs docs/_build
+	$(BIN)/python -m sphinx -W -q docs docs/_build/html
 
 benchmark: $(VENV)/test-ready
 	$(BIN)/python benchmarks
 
 clean:
-	rm -rf $(VENV) docs/_build examples/psy-work .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) docs/_build examples/psy-work examples/*.png .hypothesis .mypy_cache .pytest_cache .ruff_cache

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from psyrun.scheduler import Sqsub as Sqsub
     from psyrun.store import DefaultStore as DefaultStore
     from psyrun.store import PickleStore as PickleStore
+    from psyrun.timelimit import remaining_time as remaining_time
 
 __version__ = "1.0.0.dev0"
 
@@ -34,6 +35,7 @@ _HOMES = {
     "map_pspace": "mapper",
     "map_pspace_hdd_backed": "mapper",
     "map_pspace_parallel": "mapper",
+    "remaining_time": "timelimit",
 }
 
 _MODULES = ("backend", "exceptions", "mapper", "pspace", "sampling", "scheduler", "store", "tasks")

@@ -6,8 +6,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import contextmanager
 from itertools import islice
+from operator import itemgetter
+from types import FunctionType
 from typing import Any, TypeVar
 
+from psyrun._results import as_result
 from psyrun.failure import message_of, show_assignment
 
 T = TypeVar("T")
@@ -29,6 +32,21 @@ def name_assignment(err: Exception, assignment: Assignment) -> None:
     err.add_note(f"This was raised for the assignment {show_assignment(assignment)}.")
 
 
+def positional_order(function: Callable[..., Any], names: Sequence[str]) -> list[str] | None:
+    """Find in which order a function takes some keyword arguments as positional ones.
+
+    Returns
+    -------
+    list of str, or None
+        The names in this order; None where keywords are needed, or may be.
+    """
+    if not isinstance(function, FunctionType) or function.__code__.co_posonlyargcount:
+        return None
+    accepted = function.__code__.co_varnames[: function.__code__.co_argcount]
+    first = list(accepted[: len(names)])
+    return first if set(first) == set(names) else None
+
+
 class Call:
     """Calls a function with an assignment, in a process from which exceptions have to come back.
 
@@ -41,17 +59,19 @@ class Call:
     def __init__(self, function: Callable[..., Any]) -> None:
         self._function = function
 
-    def __call__(self, assignment: Assignment) -> Any:
-        """Call the function.
+    def __call__(self, assignment: Assignment) -> dict[str, Any]:
+        """Call the function, and return a copy of what it returned.
 
         Raises
         ------
-        BaseException
+        ResultTypeError
+            If that is no dictionary with strings as keys.
+        Exception
             Whatever the function raises; a `RuntimeError` that describes it where it cannot be
             sent to another process.
         """
         try:
-            return self._function(**assignment)
+            returned = self._function(**assignment)
         except Exception as err:
             name_assignment(err, assignment)
             try:
@@ -61,8 +81,9 @@ class Call:
                 name_assignment(described, assignment)
                 raise described from None
             raise
+        return as_result(returned, assignment)
 
-    def each(self, rows: Sequence[tuple[int, Assignment]]) -> list[tuple[int, Any]]:
+    def each(self, rows: Sequence[tuple[int, Assignment]]) -> list[tuple[int, dict[str, Any]]]:
         """Call the function for some rows; return the rows with what it returned."""
         return [(row, self(assignment)) for row, assignment in rows]
 
@@ -72,8 +93,7 @@ def as_completed(
     call: Call,
     rows: Iterable[tuple[int, Assignment]],
     chunk_size: int = 1,
-    n_running: int | None = None,
-) -> Iterator[tuple[int, Any]]:
+) -> Iterator[tuple[int, dict[str, Any]]]:
     """Call a function for rows in an executor.
 
     Parameters
@@ -86,36 +106,38 @@ def as_completed(
         Rows and their assignments; consumed only as far as needed.
     chunk_size : int
         Number of rows to hand over at a time.
-    n_running : int, optional
-        Number of chunks to hand over ahead; default is enough to keep all workers busy.
 
     Yields
     ------
-    (int, object)
-        A row and what the function returned, in the order of completion. After an
-        exception, what has been started is still completed and yielded, then it is raised.
+    (int, dict)
+        A row and what the function returned, in the order of completion.
+
+    Raises
+    ------
+    Exception
+        That of the first row that raised one; what had been started was completed before.
     """
-    chunks = _chunks(rows, chunk_size)
-    ahead = n_running or 4 * getattr(executor, "_max_workers", os.cpu_count() or 1)
-    running: set[Future[list[tuple[int, Any]]]] = set()
-    error = None
+    chunks = enumerate(_chunks(rows, chunk_size))
+    ahead = 4 * getattr(executor, "_max_workers", os.cpu_count() or 1)
+    running: dict[Future[list[tuple[int, dict[str, Any]]]], int] = {}
+    errors: list[tuple[int, BaseException]] = []
     try:
         while True:
-            for chunk in islice(chunks, 0 if error else ahead - len(running)):
-                running.add(executor.submit(call.each, chunk))
+            for number, chunk in islice(chunks, 0 if errors else ahead - len(running)):
+                running[executor.submit(call.each, chunk)] = number
             if not running:
                 break
-            done, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in done:
-                if future.exception() is None:
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                number, error = running.pop(future), future.exception()
+                if error is None:
                     yield from future.result()
                 else:
-                    error = error or future.exception()
+                    errors.append((number, error))
     finally:
         for future in running:
             future.cancel()
-    if error is not None:
-        raise error
+    if errors:
+        raise min(errors, key=itemgetter(0))[1]
 
 
 def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:

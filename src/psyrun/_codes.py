@@ -129,7 +129,7 @@ def _object_codes(sequences: Sequence[Any], n: int) -> tuple[Codes, int]:
 
 
 def _keys(sequence: Any) -> Sequence[Hashable]:
-    if isinstance(sequence, np.ndarray) and sequence.dtype.kind in "US":
+    if isinstance(sequence, np.ndarray) and sequence.dtype.kind in "US" and sequence.ndim == 1:
         return sequence.tolist()  # type: ignore[no-any-return]  # a list of str or bytes
     if isinstance(sequence, list) and set(map(type, sequence)) <= _HASHABLE:
         return sequence

@@ -1,14 +1,12 @@
 """Collecting what a function returns into columns."""
 
 import warnings
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, TypeVar
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from psyrun.exceptions import IneffectiveExcludeWarning, ResultTypeError
 from psyrun.failure import shorten, show_assignment
 from psyrun.pspace import ParameterSpace
-
-T = TypeVar("T")
 
 _ABSENT = object()
 
@@ -48,13 +46,6 @@ def warn_of_ineffective(names: Iterable[str]) -> None:
         warnings.warn(IneffectiveExcludeWarning(name), stacklevel=3)
 
 
-def without(columns: Mapping[str, T], exclude: Collection[str] | None) -> dict[str, T]:
-    """Leave out some names, and warn of those that are not there."""
-    names = names_of(exclude)
-    warn_of_ineffective(names - columns.keys())
-    return {name: column for name, column in columns.items() if name not in names}
-
-
 class Table:
     """The results for the first rows of a space, column by column.
 
@@ -67,39 +58,48 @@ class Table:
     def __init__(self, space: ParameterSpace) -> None:
         self._space = space
         self._columns: dict[str, list[Any]] = {}
+        self._appends: list[tuple[str, Callable[[Any], None]]] = []
         self._n = 0
         self._has_gaps = False
 
-    def add(self, returned: Any) -> None:
-        """Add what the function returned for the next row.
+    def __len__(self) -> int:
+        return self._n
+
+    def extend(self, returned: Iterable[Any]) -> None:
+        """Add what the function returned for the next rows.
+
+        Each item is taken apart before the next one is made, because a function may return the
+        same dictionary each time.
 
         Raises
         ------
         ResultTypeError
-            If that is no dictionary with strings as keys.
+            If an item is no dictionary with strings as keys.
         """
-        if type(returned) is not dict:
-            returned = as_result(returned, self._space[self._n])
-        columns = self._columns
-        for name, value in returned.items():
-            try:
-                columns[name].append(value)
-            except KeyError:
-                self._start_column(name, value, returned)
+        appends = self._appends
+        for item in returned:
+            if type(item) is dict and len(item) == len(appends):
+                try:
+                    for name, append in appends:
+                        append(item[name])
+                    self._n += 1
+                    continue
+                except KeyError:
+                    pass
+            self._add_irregular(item)
+            appends = self._appends
+
+    def _add_irregular(self, item: Any) -> None:
+        """Add a row that has other names than the rows before."""
+        result = as_result(item, self._space[self._n])
+        for name in result:
+            self._columns.setdefault(name, [_ABSENT] * self._n)
+        for name, column in self._columns.items():
+            del column[self._n :]
+            column.append(result.get(name, _ABSENT))
+        self._has_gaps = self._n > 0
         self._n += 1
-        if len(returned) != len(columns):
-            self._fill()
-
-    def _start_column(self, name: str, value: Any, returned: dict[str, Any]) -> None:
-        as_result(returned, self._space[self._n])
-        self._has_gaps = self._has_gaps or self._n > 0
-        self._columns[name] = [*([_ABSENT] * self._n), value]
-
-    def _fill(self) -> None:
-        self._has_gaps = True
-        for column in self._columns.values():
-            if len(column) < self._n:
-                column.append(_ABSENT)
+        self._appends = [(name, column.append) for name, column in self._columns.items()]
 
     def finish(self, exclude: Collection[str] | None) -> dict[str, list[Any]]:
         """Return the columns of the parameters and the results.
@@ -122,4 +122,8 @@ class Table:
                     default if result is _ABSENT else result
                     for result, default in zip(results, defaults, strict=True)
                 ]
-        return without(columns | self._columns, exclude if self._n else None)
+        columns |= self._columns
+        names = names_of(exclude)
+        if self._n:
+            warn_of_ineffective(names - columns.keys())
+        return {name: column for name, column in columns.items() if name not in names}

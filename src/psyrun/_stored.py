@@ -78,4 +78,4 @@ def _value_as_stored(value: Any) -> Any:
     else:
         return value
     extents = [np.max(places, initial=-1) + 1 for places in np.nonzero(filled)]
-    return array[tuple(map(slice, extents))]
+    return array[tuple(map(slice, extents))] if np.any(filled) else MISSING

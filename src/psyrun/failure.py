@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from types import TracebackType
 
+DIED = "ProcessDied"
+TIMED_OUT = "Timeout"
+
 _EVALUATION = "psyrun.evaluation"
 
 _repr = reprlib.Repr()

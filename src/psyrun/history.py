@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from psyrun.pspace import ParameterSpace
 
 
+ADOPTED = "adopted"
+"""Run of a record that was made for a result file which psyrun had not left as it was."""
+
+
 @dataclass(frozen=True)
 class Origin:
     """Something that rows have been written to: the journals of a plan, or a result file.
@@ -107,6 +111,9 @@ def read_history(workdir: Workdir) -> History:
 
 def _origins(workdir: Workdir, plan: Plan, files: PlanDir, record: Record | None) -> list[Origin]:
     own = Origin(files.plan_id, plan.space, plan.digest.space, files=files)
+    known = {source.plan_id for source in plan.sources if source.merged}
+    if record is not None and record.run == ADOPTED and record.plan_id not in known:
+        return [_merged_origin(record), *_origins(workdir, plan, files, None)]
     if record is not None and record.plan_id == files.plan_id:
         return [_merged_origin(record), own]
     earlier = []

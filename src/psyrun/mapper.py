@@ -10,19 +10,23 @@ An exception that the function raises comes through as it is, with a note that n
 import os
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from psyrun._calls import Call, as_completed, name_assignment, naming, shown
+from psyrun._calls import Call, as_completed, name_assignment, naming, positional_order, shown
 from psyrun._columns import Rows
-from psyrun._results import Table, as_result, names_of, warn_of_ineffective, without
+from psyrun._results import Table, as_result, names_of, warn_of_ineffective
 from psyrun._stored import find_stored
+from psyrun.exceptions import ResultTypeError
 from psyrun.pspace import ParameterSpace
 from psyrun.store.base import Store
 
 __all__ = ["get_result", "map_pspace", "map_pspace_hdd_backed", "map_pspace_parallel"]
+
+_CHUNK = 1024  # rows whose parameters are held in memory at a time
 
 Function = Callable[..., Mapping[str, Any]]
 
@@ -66,7 +70,10 @@ def get_result(
     """
     with naming(params):
         returned = fn(**params)
-    return without({**params, **as_result(returned, params)}, exclude)
+    result = {**params, **as_result(returned, params)}
+    excluded = names_of(exclude)
+    warn_of_ineffective(excluded - result.keys())
+    return {name: value for name, value in result.items() if name not in excluded}
 
 
 def map_pspace(
@@ -116,14 +123,28 @@ def map_pspace(
     {'x': [1, 2], 'y': [1, 4]}
     """
     table = Table(pspace)
-    for assignment in shown(pspace.iterate(), progress, len(pspace)):
-        try:
-            returned = fn(**assignment)
-        except Exception as err:
-            name_assignment(err, assignment)
-            raise
-        table.add(returned)
+    try:
+        if progress or (order := positional_order(fn, pspace.keys())) is None:
+            for assignment in shown(pspace.iterate(), progress, len(pspace)):
+                table.extend([fn(**assignment)])
+        else:
+            _map_quickly(fn, pspace, order, table)
+    except ResultTypeError:  # names the assignment itself
+        raise
+    except Exception as err:
+        name_assignment(err, pspace[len(table)])
+        raise
     return table.finish(exclude)
+
+
+def _map_quickly(fn: Function, pspace: ParameterSpace, order: list[str], table: Table) -> None:
+    """Evaluate a function with positional arguments, for which no dictionaries are made."""
+    while (start := len(table)) < len(pspace):
+        stop = min(start + _CHUNK, len(pspace))
+        columns = pspace[start:stop].build()
+        table.extend(map(fn, *(columns[name] for name in order)))
+        if len(table) < stop:  # StopIteration ended the map silently, but comes out of a call
+            table.extend([fn(**pspace[len(table)])])
 
 
 def map_pspace_parallel(
@@ -191,13 +212,21 @@ def map_pspace_parallel(
     else:
         import joblib
 
-        parallel = joblib.Parallel(n_jobs, backend, return_as="generator" if progress else "list")
-        results = parallel(joblib.delayed(call)(assignment) for assignment in pspace.iterate())
-        results = shown(results, progress, n)
+        parallel = _parallel(n_jobs, backend, progress)
+        completed = parallel(map(joblib.delayed(call), pspace.iterate()))
+        results = shown(completed, progress, n)
     table = Table(pspace)
-    for returned in results:
-        table.add(returned)
+    table.extend(results)
     return table.finish(exclude)
+
+
+def _parallel(n_jobs: int, backend: str, progress: bool) -> Any:
+    import joblib
+
+    if progress:
+        with suppress(ValueError):  # some backends cannot hand out results one by one
+            return joblib.Parallel(n_jobs, backend, return_as="generator")
+    return joblib.Parallel(n_jobs, backend)
 
 
 def map_pspace_hdd_backed(
@@ -300,10 +329,13 @@ def _evaluated(
     """Evaluate rows; yield each with what the function returned, in any order."""
     assignments = zip(rows.tolist(), pspace[rows].iterate(), strict=True)
     if pool_size > 1:
-        from joblib.externals.loky import get_reusable_executor
+        from joblib.externals.loky import ProcessPoolExecutor
 
-        executor = get_reusable_executor(max_workers=pool_size)
-        yield from as_completed(executor, Call(fn), assignments)
+        executor = ProcessPoolExecutor(pool_size)
+        try:
+            yield from as_completed(executor, Call(fn), assignments)
+        finally:
+            executor.shutdown(kill_workers=True)
         return
     for row, assignment in assignments:
         with naming(assignment):

@@ -26,6 +26,32 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """What the evaluation of rows is held to.
+
+    Attributes
+    ----------
+    timeout : float or None
+        Seconds for one row.
+    retries : int
+        Attempts after the first.
+    retry_deaths, retry_timeouts : bool
+        Whether a row is tried again if its process has died, or if it took too long.
+    max_failures : int or None
+        Failed rows after which no more are handed out.
+    time_limit : float or None
+        Seconds that each job has.
+    """
+
+    timeout: float | None = None
+    retries: int = 0
+    retry_deaths: bool = True
+    retry_timeouts: bool = True
+    max_failures: int | None = None
+    time_limit: float | None = None
+
+
+@dataclass(frozen=True)
 class Brief:
     """A plan in brief, ``plans/<number>.json``.
 
@@ -47,6 +73,8 @@ class Brief:
         Rows that each job evaluates at a time.
     total, todo : int
         Rows of the space; rows to do.
+    limits : Limits
+        What the evaluation of rows is held to.
     process : ProcessId
         The psy process that made the plan.
     created : float
@@ -64,6 +92,7 @@ class Brief:
     pool_size: int
     total: int
     todo: int
+    limits: Limits = Limits()
     process: ProcessId = field(default_factory=ProcessId.current)
     created: float = field(default_factory=time.time)
 
@@ -77,6 +106,7 @@ class Brief:
         """Read a brief from JSON."""
         values = json.loads(content)
         values["process"] = ProcessId(*values["process"])
+        values["limits"] = Limits(**values["limits"])
         values["batches"] = [(start, stop) for start, stop in values["batches"]]
         return cls(**values)
 

@@ -39,6 +39,8 @@ class Config:
         Parameters and outputs to leave out of the result.
     file_dep : sequence of str, default: ``[]``
         Further files that the result depends on, relative to the task file.
+    max_failures : int or None, default: None
+        Failed rows after which no more are handed out; None stands for no limit.
     max_jobs : int, default: 100
         Most process jobs to submit.
     min_items : int, default: 1
@@ -56,6 +58,11 @@ class Config:
         Interpreter of the jobs.
     resultfile : path-like or None, default: None
         Where the result goes; None stands for ``<workdir>/<task>/result<ext>``.
+    retries : int, default: 0
+        Attempts at a row after the first one has failed.
+    retry_on : tuple of exception types or None, default: None
+        Failures that are worth another attempt; None stands for all. A row over its time counts
+        as `TimeoutError`, one whose process has died as `ChildProcessError`.
     scheduler : Scheduler, default: `ImmediateRun`
         What runs the jobs.
     scheduler_args : dict, default: ``{}``
@@ -67,6 +74,8 @@ class Config:
         dict of further arguments for `execute`.
     store : Store, default: `PickleStore`
         Format of the result.
+    timeout : float or None, default: None
+        Seconds that a row may take; None stands for no limit.
     workdir : path-like, default: ``'psy-work'``
         Directory for results and what belongs to them, relative to the working directory of psy.
     execute : callable, required
@@ -78,6 +87,7 @@ class Config:
     backend: type[Backend] = DefaultBackend
     exclude_from_result: Sequence[str] = field(default_factory=list)
     file_dep: Sequence[str] = field(default_factory=list)
+    max_failures: int | None = None
     max_jobs: int = 100
     min_items: int = 1
     omit_missing: bool = False
@@ -86,11 +96,14 @@ class Config:
     pspace: ParameterSpace | None = None
     python: str = sys.executable
     resultfile: str | PathLike[str] | None = None
+    retries: int = 0
+    retry_on: tuple[type[BaseException], ...] | None = None
     scheduler: Scheduler = field(default_factory=ImmediateRun)
     scheduler_args: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
     setup: Callable[[int], Mapping[str, Any] | None] | None = None
     store: Store = field(default_factory=DefaultStore)
+    timeout: float | None = None
     workdir: str | PathLike[str] = "psy-work"
 
     @classmethod
@@ -281,6 +294,13 @@ def _check(task: TaskDef) -> None:
         value = getattr(task, name)
         if not isinstance(value, int) or value < 1:
             raise UsageError(f"{name!r} has to be a whole number from 1 on, not {value!r}.")
+    if not isinstance(task.retries, int) or task.retries < 0:
+        raise UsageError(f"'retries' has to be a whole number from 0 on, not {task.retries!r}.")
+    for name in ("timeout", "max_failures"):
+        value = getattr(task, name)
+        if value is not None and (not isinstance(value, int | float) or value <= 0):
+            raise UsageError(f"{name!r} has to be a number above 0 or None, not {value!r}.")
+    _check_retry_on(task)
     if task.seed is not None and (not isinstance(task.seed, int) or task.seed < 0):
         raise UsageError(f"'seed' has to be a whole number from 0 on or None, not {task.seed!r}.")
     for name in ("exclude_from_result", "file_dep"):
@@ -291,6 +311,16 @@ def _check(task: TaskDef) -> None:
         raise UsageError(f"'scheduler_args' has to be a dict, not {task.scheduler_args!r}.")
     if task.setup is not None and not callable(task.setup):
         raise UsageError("'setup' has to be a function of the process number, or None.")
+
+
+def _check_retry_on(task: TaskDef) -> None:
+    types = task.retry_on
+    if isinstance(types, type):
+        task.retry_on = types = (types,)
+    if types is not None and not all(
+        isinstance(each, type) and issubclass(each, BaseException) for each in types
+    ):
+        raise UsageError(f"'retry_on' has to be a tuple of exception types or None, not {types!r}.")
 
 
 def _check_type(task: TaskDef, name: str, expected: type, wanted: str) -> None:

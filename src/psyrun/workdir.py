@@ -82,6 +82,10 @@ class PlanDir:
         """Return the file for the output of a job; *step* may hold ``%a`` for the job's index."""
         return self.logs / f"{_file_name(step)}.log"
 
+    def child_log(self, step: str, number: int) -> Path:
+        """Return the file for the output of one of the processes of a job."""
+        return self.logs / f"{_file_name(step)}.{number}.log"
+
     def job(self, step: str) -> Path:
         """Return the file in which a job tells how it is doing."""
         return self.jobs / f"{_file_name(step)}.json"

@@ -76,10 +76,11 @@ class JournalWriter:
                 if step == 0:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 written += step
-        except OSError as err:
+        except BaseException as err:
             os.ftruncate(self._fd, self._end)
             os.lseek(self._fd, self._end, os.SEEK_SET)
-            err.filename = str(self.path)
+            if isinstance(err, OSError):
+                err.filename = str(self.path)
             raise
         self._end += written
 

@@ -31,6 +31,8 @@ class Decision:
         Number of process jobs.
     pool_size : int
         Rows that each evaluates at a time.
+    max_failures : int or None
+        Failed rows after which no more are handed out.
     """
 
     survey: Survey
@@ -38,6 +40,7 @@ class Decision:
     todo: RowSet
     n_jobs: int
     pool_size: int
+    max_failures: int | None
 
     @property
     def nothing_to_do(self) -> bool:
@@ -60,7 +63,9 @@ class Decision:
         return 0 if self.keep else len(self.survey.ledger.completed)
 
 
-def decide(task: TaskDef, *, keep: bool = False, n_parallel: int | None = None) -> Decision:
+def decide(
+    task: TaskDef, *, keep: bool = False, n_parallel: int | None = None, fail_fast: bool = False
+) -> Decision:
     """Decide what to evaluate.
 
     Parameters
@@ -71,6 +76,8 @@ def decide(task: TaskDef, *, keep: bool = False, n_parallel: int | None = None) 
         Whether to keep what has been computed although the task has changed.
     n_parallel : int, optional
         Rows to evaluate at a time; only where jobs run one after the other on this machine.
+    fail_fast : bool, optional
+        Whether to stop at the first failure.
 
     Raises
     ------
@@ -97,6 +104,7 @@ def decide(task: TaskDef, *, keep: bool = False, n_parallel: int | None = None) 
         todo=todo,
         n_jobs=min(n_jobs, 1) if task.scheduler.serial else n_jobs,
         pool_size=n_parallel or task.pool_size,
+        max_failures=1 if fail_fast else task.max_failures,
     )
 
 

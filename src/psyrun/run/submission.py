@@ -7,12 +7,13 @@ from typing import Any
 
 from psyrun.exceptions import PsyrunError, SchedulerError, TaskBusyError
 from psyrun.jobstate import JobState, read_states
-from psyrun.plan import Brief, Plan, Source, publish
+from psyrun.plan import Brief, Limits, Plan, Source, publish
 from psyrun.run.decision import Decision
 from psyrun.run.jobs import Submitted, steps_of
 from psyrun.run.survey import resultfile_of, workdir_of
 from psyrun.seeding import fresh_entropy
 from psyrun.tasks import CONF_FILE, TaskDef
+from psyrun.timelimit import parse_time
 from psyrun.workdir import PlanDir
 
 
@@ -53,6 +54,7 @@ def make_plan(decision: Decision) -> Started:
         pool_size=decision.pool_size,
         total=found.total,
         todo=len(decision.todo),
+        limits=_limits_of(task, decision),
     )
     plan = Plan(
         space=task.pspace,
@@ -69,6 +71,21 @@ def make_plan(decision: Decision) -> Started:
     if not publish(brief, plan, files, copies):
         raise TaskBusyError(f"Another psy process has just started task {task.name!r}.")
     return Started(brief, files)
+
+
+def _limits_of(task: TaskDef, decision: Decision) -> Limits:
+    retried = (BaseException,) if task.retry_on is None else task.retry_on
+    time_limit = task.scheduler_args.get("timelimit")
+    if callable(time_limit):
+        time_limit = time_limit(job_name(task.name, "process"))
+    return Limits(
+        timeout=task.timeout,
+        retries=task.retries,
+        retry_deaths=issubclass(ChildProcessError, retried),
+        retry_timeouts=issubclass(TimeoutError, retried),
+        max_failures=decision.max_failures,
+        time_limit=parse_time(time_limit),
+    )
 
 
 def _sources(decision: Decision) -> list[Source]:

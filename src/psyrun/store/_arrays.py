@@ -32,6 +32,7 @@ FAMILIES = {
 """What can share a column, by the kind of the dtype."""
 
 _FLOAT = np.dtype(np.float64)
+_FAR_APART = "times so far apart in units so fine"
 _EMPTY_DTYPES = {"text": "U1", "bytes": "S1", "datetimes": "M8[us]", "timedeltas": "m8[us]"}
 _HARMLESS = frozenset(
     {type(None), bool, float, complex, str, bytes}
@@ -81,9 +82,9 @@ class Layout(NamedTuple):
         """Return what an array needs; None if it has no rows."""
         if len(array) == 0:
             return None
-        if array.dtype == _FLOAT and array.ndim == 1 and array[0] != array[0]:
-            if bool(np.isnan(array).all()):
-                return cls(None, None)
+        maybe_missing = array.dtype.kind == "f" and array.ndim == 1 and array[0] != array[0]
+        if maybe_missing and bool(np.isnan(array).all()):
+            return cls(None, None)
         return cls(array.dtype if array.size else None, array.shape[1:])
 
     @property
@@ -114,7 +115,10 @@ def _common_dtype(a: np.dtype[Any] | None, b: np.dtype[Any] | None) -> np.dtype[
         return a if b is None else b
     if FAMILIES[a.kind] != FAMILIES[b.kind]:
         raise Unstorable(f"{FAMILIES[b.kind]} beside {FAMILIES[a.kind]}")
-    return np.result_type(a, b)
+    try:
+        return np.result_type(a, b)
+    except OverflowError:
+        raise Unstorable(_FAR_APART) from None
 
 
 def _common_extent(a: Extent | None, b: Extent | None) -> Extent | None:
@@ -159,7 +163,7 @@ def _exactly(array: Array, dtype: np.dtype[Any]) -> Array:
     elif array.dtype.kind in "mM" and array.dtype != dtype:
         back = result.astype(array.dtype)
         changed = list(np.flatnonzero((back != array) & ~(np.isnat(back) & np.isnat(array))))
-        what = "times so far apart beside times so fine"
+        what = _FAR_APART
     else:
         return result
     if changed:
@@ -272,7 +276,7 @@ def lacking(n: int) -> Array:
     return np.full(n, MISSING)
 
 
-def _column(values: Sequence[Any]) -> Array:
+def _column(values: Sequence[Any] | Array) -> Array:
     if type(values) is np.ndarray and values.dtype.kind in "biufcMm":
         return _plain(values)
     rows = list(values)
@@ -312,6 +316,8 @@ def _array(value: Any) -> Array:
         exact = isinstance(value, np.ndarray | range) or array.dtype.kind in "biu"
         if exact and array.dtype.kind in "biufcMm":
             return _plain(array)
+        if array.dtype.names is not None:
+            raise Unstorable("a structured array")
         objects = np.array(value, dtype=object)
     except ValueError:
         raise Unstorable("a ragged list") from None
@@ -328,7 +334,7 @@ def _scalars(values: list[Any], types: set[type] | None = None) -> Array:
         return np.array(values, _FLOAT)
     if types <= _NUMBERS:
         array = np.array(values)
-        if array.dtype.kind in "biuc" or bool(np.all(np.abs(array) <= EXACT)):
+        if array.dtype.kind in "biu" or bool(np.all(np.abs(array) < EXACT)):
             return array
     if types in ({str}, {bytes}):
         return np.array([_guarded(value) for value in values])
@@ -361,6 +367,8 @@ def _mixed(values: list[Any]) -> Array:
 
 def _numbers(cells: list[Any]) -> Array:
     array = np.array(cells)
+    if all(isinstance(cell, int | np.integer) and cell >= 0 for cell in cells):
+        return np.array(cells, np.uint64)
     if array.dtype.kind in "fc":
         for row, cell in enumerate(cells):
             if isinstance(cell, int | np.integer) and int(array[row].real) != cell:

@@ -217,7 +217,8 @@ def row_count(data: Columns) -> int:
     """
     n, first = 0, None
     for name, column in data.items():
-        if isinstance(column, str | bytes | Mapping | Set) or not hasattr(column, "__getitem__"):
+        single = isinstance(column, str | bytes | Mapping | Set) or getattr(column, "ndim", 1) == 0
+        if single or not hasattr(column, "__len__"):
             raise ValueError(
                 f"Column {name!r} is a single {type(column).__name__}; give a sequence with one "
                 f"value for each row."

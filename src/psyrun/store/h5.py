@@ -1,5 +1,7 @@
 """Store using HDF5 files."""
 
+# ruff: noqa: D102  # the methods are described in Store
+
 import re
 import shutil
 import warnings
@@ -41,6 +43,10 @@ _BLOCK = 1 << 20  # bytes of a column to handle at a time
 _MIN_ROOM = 1 << 13
 _MAX_CHUNK = 1 << 30  # HDF5 has a limit of 4 GiB
 _KIND = "psyrun_kind"
+_KINDS = {
+    "S": re.compile(r"|text"),
+    "i": re.compile(r"|(datetime|timedelta)64\[\d*(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\]"),
+}
 _POSITION = "psyrun_position"
 
 
@@ -91,25 +97,25 @@ class H5Store(Store):
     def __repr__(self) -> str:
         return f"{_NAME}({'' if self.node == '/psyrun' else f'node={self.node!r}'})"
 
-    def save(self, filename: FilePath, data: Columns) -> None:  # noqa: D102  # as in Store
+    def save(self, filename: FilePath, data: Columns) -> None:
         self.save_chunks(filename, [data])
 
-    def load(self, filename: FilePath, row: int | None = None) -> dict[str, Any]:  # noqa: D102
+    def load(self, filename: FilePath, row: int | None = None) -> dict[str, Any]:
         with self._reading(filename) as table:
             if row is None:
                 return table.read(0, table.rows)
             row = row_index(row, table.rows, filename)
             return pick_row(table.read(row, row + 1), 0, filename)
 
-    def append(self, filename: FilePath, data: Columns) -> None:  # noqa: D102
+    def append(self, filename: FilePath, data: Columns) -> None:
         new, n = to_columns(data, _NAME)
         if not self._append_in_place(filename, new, n, grow=False):
             self._rewrite(filename, new, n, room=2)
 
-    def check(self, data: Mapping[str, object]) -> None:  # noqa: D102
+    def check(self, data: Mapping[str, object]) -> None:
         check_values(data, _NAME)
 
-    def save_chunks(self, filename: FilePath, chunks: Iterable[Columns]) -> None:  # noqa: D102
+    def save_chunks(self, filename: FilePath, chunks: Iterable[Columns]) -> None:
         with replacing(filename) as temporary:
             with _open(temporary, "w") as h5:
                 _emptied_group(h5, self.node)
@@ -118,9 +124,7 @@ class H5Store(Store):
                 if not self._append_in_place(temporary, new, n, grow=True):
                     self._rewrite(temporary, new, n, room=1)
 
-    def iter_chunks(  # noqa: D102
-        self, filename: FilePath, size: int = 65536
-    ) -> Iterator[dict[str, Any]]:
+    def iter_chunks(self, filename: FilePath, size: int = 65536) -> Iterator[dict[str, Any]]:
         with self._reading(filename) as table:
             for start in range(0, max(table.rows, 1), size):
                 yield table.read(start, min(start + size, table.rows))
@@ -164,9 +168,7 @@ class H5Store(Store):
                 column.append(contents[name], table.rows)
         return True
 
-    def _rewrite(
-        self, filename: FilePath, new: dict[str, Array], n: int, *, room: int
-    ) -> None:
+    def _rewrite(self, filename: FilePath, new: dict[str, Array], n: int, *, room: int) -> None:
         """Append by writing a new file, with room for so many times the rows."""
         with replacing(filename) as temporary, ExitStack() as stack:
             old: _Table | None = None
@@ -178,7 +180,7 @@ class H5Store(Store):
             target = stack.enter_context(_open(temporary, "a"))
             group = _emptied_group(target, self.node)
             old = old or _Table({}, 0)
-            for name in dict.fromkeys([*old.columns, *new]):
+            for name in dict.fromkeys([*old.names(), *new]):
                 try:
                     _write_column(group, name, old, new.get(name, lacking(n)), room)
                 except Unstorable as problem:
@@ -192,24 +194,46 @@ class _Column:
     ----------
     array : tables.Array
         The array.
+
+    Attributes
+    ----------
     kind : str
         Empty, ``text``, or the name of the dtype of times.
+    dtype, extent
+        Type and shape of a row, as `read` returns it.
     """
 
-    def __init__(self, array: Any, kind: str) -> None:
+    def __init__(self, array: Any) -> None:
         self.array = array
-        self.kind = kind
         self.extent: Extent = tuple(map(int, array.shape[1:]))
         stored = array.atom.dtype.base
+        self.kind = self._read_kind(stored) if stored.kind == "S" or stored == np.int64 else ""
         self.dtype = np.dtype(
-            f"U{stored.itemsize}" if kind == "text" else kind if kind else stored
+            f"U{stored.itemsize}" if self.kind == "text" else self.kind if self.kind else stored
         )
 
+    def _read_kind(self, stored: np.dtype[Any]) -> str:
+        kind = getattr(self.array._v_attrs, _KIND, "")
+        kind = kind.decode("latin-1") if isinstance(kind, bytes) else str(kind)
+        if not _KINDS[stored.kind].fullmatch(kind):
+            raise StoreError(
+                f"{self.array._v_file.filename!r} says that {self.array._v_name!r} is of the "
+                f"unknown kind {kind!r}; read it with PyTables or h5py."
+            )
+        return kind
+
+    @property
+    def position(self) -> int:
+        position = getattr(self.array._v_attrs, _POSITION, 0)
+        return int(position) if isinstance(position, np.integer) else 0
+
     def read(self, start: int, stop: int) -> Array:
-        values = self.array.read(start, stop)
+        values: Array = self.array.read(start, stop)
         if self.kind == "text":
-            return np.char.decode(values, "utf-8", "surrogatepass")
-        return values.view(self.dtype) if self.kind else values
+            values = np.char.decode(values, "utf-8", "surrogatepass")
+        elif self.kind:
+            values = values.view(self.dtype)
+        return values
 
     def has_room(self, rows: int, n: int) -> bool:
         """Tell whether space is allocated for *n* rows behind the first *rows*."""
@@ -242,8 +266,12 @@ class _Table(NamedTuple):
     columns: dict[str, _Column]
     rows: int
 
+    def names(self) -> list[str]:
+        """Return the names of the columns in the order in which they were added."""
+        return sorted(self.columns, key=lambda name: self.columns[name].position)
+
     def read(self, start: int, stop: int) -> dict[str, Any]:
-        return {name: unguard(column.read(start, stop)) for name, column in self.columns.items()}
+        return {name: unguard(self.columns[name].read(start, stop)) for name in self.names()}
 
 
 def _encoded(values: Array) -> Array:
@@ -271,6 +299,7 @@ def _write_column(group: Any, name: str, old: _Table, new: Array, room: int) -> 
             *(group, _node_name(name), tables.Atom.from_dtype(stored)),
             shape=(0, *extent),
             chunkshape=(chunk, *extent),
+            filters=tables.Filters(),  # else those of the group, which may be a stranger's
         )
     if dtype.kind in "UmM":
         array._v_attrs[_KIND] = "text" if dtype.kind == "U" else dtype.name
@@ -294,20 +323,36 @@ def _united(column: _Column | None, rows: int, new: Array) -> Layout | None:
 # --- Files, groups and names ----------------------------------------------------------------------
 
 
-class _File(tables.File):
-    """A file in which nothing is ever unpickled.
-
-    PyTables unpickles attributes as soon as it looks at any attribute of a node, which it does for
-    each node that it opens unless `pytables_sys_attrs` is false; and it looks at the log of an
-    interrupted transaction.
-    """
+class _File(tables.File):  # type: ignore[misc]  # PyTables ships no types
+    """A file in which nothing is ever unpickled."""
 
     def __init__(self, filename: FilePath, mode: str) -> None:
-        # Without a cache for chunks, only the rows asked for are read and written.
-        super().__init__(str(filename), mode, pytables_sys_attrs=False, chunk_cache_size=0)
+        with warnings.catch_warnings(action="ignore"):  # of attributes that PyTables cannot read
+            # Without a cache for chunks, only the rows asked for are read and written.
+            super().__init__(str(filename), mode, pytables_sys_attrs=False, chunk_cache_size=0)
 
     def enable_undo(self, *args: object, **kwargs: object) -> None:
-        """Leave the log of a transaction alone."""
+        """Leave the log of an interrupted transaction alone."""
+
+
+class _PlainAttributes(tables.attributeset.AttributeSet):  # type: ignore[misc]  # as above
+    """Attributes as HDF5 knows them."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in self.__dict__["_v_attrnames"]:
+            raise AttributeError(name)
+        return self._g_getattr(self._v_node, name)
+
+
+def _attribute_set(node: Any) -> Any:
+    kind = _PlainAttributes if isinstance(node._v_file, _File) else _PickledAttributes
+    return kind(node)
+
+
+# PyTables unpickles all attributes of a group that it opens, and no setting prevents that. So it
+# has to be told how to read attributes, for files which are opened here.
+_PickledAttributes = tables.Node._AttributeSet
+tables.Node._AttributeSet = staticmethod(_attribute_set)
 
 
 @contextmanager
@@ -338,7 +383,7 @@ def _table(h5: Any, node: str) -> _Table | None:
         group = h5.get_node(node, classname="Group")
     except tables.NoSuchNodeError:
         return None
-    found = []
+    columns = {}
     with warnings.catch_warnings(action="ignore"):  # of nodes that PyTables does not know
         for name in group._v_leaves:
             array = group._f_get_child(name)
@@ -347,24 +392,8 @@ def _table(h5: Any, node: str) -> _Table | None:
                     f"{h5.filename!r} has in {node!r} a {type(array).__name__} named {name!r}, "
                     f"which H5Store does not read; use PyTables or h5py."
                 )
-            attributes = _attributes(array)
-            kind = attributes.get(_KIND, "")
-            if not _KINDS.fullmatch(kind):
-                raise StoreError(f"{h5.filename!r} has an unknown kind {kind!r} of {name!r}.")
-            found.append((attributes.get(_POSITION, 0), name, _Column(array, kind)))
-    columns = {_column_name(name): column for _, name, column in sorted(found, key=lambda f: f[:2])}
+            columns[_column_name(name)] = _Column(array)
     return _Table(columns, min((int(c.array.nrows) for c in columns.values()), default=0))
-
-
-_KINDS = re.compile(r"|text|(datetime|timedelta)64\[(\d*)(Y|M|W|D|h|m|s|ms|us|ns|ps|fs|as)\]")
-
-
-def _attributes(node: Any) -> dict[str, Any]:
-    """Return our own attributes of a node."""
-    reader = tables.hdf5extension.AttributeSet()
-    reader._g_new(node)
-    names = {_KIND, _POSITION}.intersection(reader._g_list_attr(node))
-    return {name: reader._g_getattr(node, name) for name in names}
 
 
 def _emptied_group(h5: Any, node: str) -> Any:

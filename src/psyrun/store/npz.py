@@ -1,5 +1,7 @@
 """Store using NumPy's npz files."""
 
+# ruff: noqa: D102  # the methods are described in Store
+
 import zipfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
@@ -55,10 +57,10 @@ class NpzStore(Store):
     def __repr__(self) -> str:
         return f"{_NAME}()"
 
-    def save(self, filename: FilePath, data: Columns) -> None:  # noqa: D102  # as in Store
+    def save(self, filename: FilePath, data: Columns) -> None:
         self.save_chunks(filename, [data])
 
-    def load(self, filename: FilePath, row: int | None = None) -> dict[str, Any]:  # noqa: D102
+    def load(self, filename: FilePath, row: int | None = None) -> dict[str, Any]:
         with Path(filename).open("rb") as file:
             try:
                 growing = GrowingZip.open(file.fileno())
@@ -77,10 +79,10 @@ class NpzStore(Store):
                     f"{str(filename)!r} cannot be read as an npz file ({error}): it is damaged or "
                     f"of another format."
                 ) from error
-        data = {name: unguard(column) for name, column in columns.items()}
+        data: dict[str, Any] = {name: unguard(column) for name, column in columns.items()}
         return data if row is None else pick_row(data, row, filename)
 
-    def append(self, filename: FilePath, data: Columns) -> None:  # noqa: D102
+    def append(self, filename: FilePath, data: Columns) -> None:
         new, n = to_columns(data, _NAME)
         with suppress(FileNotFoundError), Path(filename).open("r+b", buffering=0) as file:
             if _append_in_place(file.fileno(), new, n):
@@ -93,10 +95,10 @@ class NpzStore(Store):
         with replacing(filename) as temporary:
             write(temporary, columns, rows + n, max(2 * (rows + n), _MIN_ROOM))
 
-    def check(self, data: Mapping[str, object]) -> None:  # noqa: D102
+    def check(self, data: Mapping[str, object]) -> None:
         check_values(data, _NAME)
 
-    def save_chunks(self, filename: FilePath, chunks: Iterable[Columns]) -> None:  # noqa: D102
+    def save_chunks(self, filename: FilePath, chunks: Iterable[Columns]) -> None:
         parts = [to_columns(chunk, _NAME) for chunk in chunks]
         rows = sum(n for _, n in parts)
         columns = join_columns(parts, _NAME)

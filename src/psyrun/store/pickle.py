@@ -1,5 +1,7 @@
 """Store using pickle files."""
 
+# ruff: noqa: D102  # the methods are described in Store
+
 import datetime
 import pickle
 from collections.abc import Iterable, Mapping
@@ -11,7 +13,7 @@ import numpy as np
 
 from psyrun.exceptions import StoreError, StoreTypeError
 from psyrun.files import replacing
-from psyrun.store._growing_pickle import STOP, GrowingPickle, head, piece
+from psyrun.store._growing_pickle import GrowingPickle, head, piece
 from psyrun.store.base import Columns, FilePath, Store, concatenate, pick_row, row_count
 
 _PICKLABLE = frozenset(
@@ -52,7 +54,7 @@ class PickleStore(Store):
         default = self.protocol == pickle.HIGHEST_PROTOCOL
         return f"PickleStore({'' if default else f'protocol={self.protocol}'})"
 
-    def save(self, filename: FilePath, data: Columns) -> None:  # noqa: D102  # as in Store
+    def save(self, filename: FilePath, data: Columns) -> None:
         row_count(data)
         with replacing(filename) as temporary, temporary.open("wb") as file:
             try:
@@ -62,7 +64,7 @@ class PickleStore(Store):
             except Exception as error:  # whatever the __reduce__ of a value raises
                 raise self._culprit(data, error) from error
 
-    def load(self, filename: FilePath, row: int | None = None) -> dict[str, Any]:  # noqa: D102
+    def load(self, filename: FilePath, row: int | None = None) -> dict[str, Any]:
         with Path(filename).open("rb") as file:
             try:
                 growing = GrowingPickle(file.fileno())
@@ -79,7 +81,7 @@ class PickleStore(Store):
             )
         return data if row is None else pick_row(data, row, filename)
 
-    def append(self, filename: FilePath, data: Columns) -> None:  # noqa: D102
+    def append(self, filename: FilePath, data: Columns) -> None:
         n = row_count(data)
         with suppress(FileNotFoundError), Path(filename).open("r+b", buffering=0) as file:
             growing = GrowingPickle(file.fileno())
@@ -90,7 +92,7 @@ class PickleStore(Store):
                 return
         self._rewrite(filename, data)
 
-    def check(self, data: Mapping[str, object]) -> None:  # noqa: D102
+    def check(self, data: Mapping[str, object]) -> None:
         for name, value in data.items():
             if type(value) not in _PICKLABLE and not (
                 type(value) is np.ndarray and not value.dtype.hasobject
@@ -100,7 +102,7 @@ class PickleStore(Store):
                 except Exception as error:  # whatever the __reduce__ of a value raises
                     raise _refusal(f"Column {name!r}", value, error) from error
 
-    def save_chunks(self, filename: FilePath, chunks: Iterable[Columns]) -> None:  # noqa: D102
+    def save_chunks(self, filename: FilePath, chunks: Iterable[Columns]) -> None:
         with replacing(filename) as temporary:
             self.save(temporary, {})
             for chunk in chunks:
@@ -114,7 +116,7 @@ class PickleStore(Store):
             old = {}
         table = concatenate([old, data])
         start = head(list(table))
-        content = start + piece(len(start), self._dumps(list(table.values()), data)) + STOP
+        content = start + piece(len(start), self._dumps(list(table.values()), data)) + pickle.STOP
         with replacing(filename) as temporary:
             temporary.write_bytes(content)
 

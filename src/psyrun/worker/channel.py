@@ -4,6 +4,7 @@ Through the socket the child asks for rows and gets their bounds. Into the page 
 is doing, which costs no message and outlives it.
 """
 
+import math
 import mmap
 import os
 import socket
@@ -12,11 +13,29 @@ import tempfile
 from enum import IntEnum
 from typing import NamedTuple
 
-_BOUNDS = struct.Struct("<qq")
-_DOING = struct.Struct("<qqdqq")
-_STOP, _BUSY, _TROUBLE, _DOING_AT = 0, 1, 2, 8
+_MESSAGE = struct.Struct("<qqq")
+_DOING = struct.Struct("<qqdqqq")
+_DEADLINE = struct.Struct("<d")
+_STOP, _BUSY, _TROUBLE, _DEADLINE_AT, _DOING_AT = 0, 1, 2, 8, 16
 
-NOTHING_LEFT = (-1, -1)
+
+class Assignment(NamedTuple):
+    """Rows that a child is to evaluate: their positions among the rows to do.
+
+    Attributes
+    ----------
+    start, stop : int
+        The first position, and the one behind the last.
+    attempt : int
+        Number of the attempt at the first of them.
+    """
+
+    start: int
+    stop: int
+    attempt: int = 1
+
+
+NOTHING_LEFT = Assignment(-1, -1)
 
 
 class Trouble(IntEnum):
@@ -35,7 +54,9 @@ class Doing(NamedTuple):
     position, row : int
         The row that it has begun last, and its position among the rows to do.
     since : float
-        When it began it, in seconds since the epoch.
+        When it began it, in seconds of the monotonic clock.
+    attempt : int
+        Number of the attempt.
     completed, failed : int
         Rows that it had written down before that.
     """
@@ -43,6 +64,7 @@ class Doing(NamedTuple):
     position: int
     row: int
     since: float
+    attempt: int
     completed: int
     failed: int
 
@@ -55,18 +77,21 @@ class Page:
         self._memory = mmap.mmap(fd, mmap.PAGESIZE)
 
     @classmethod
-    def create(cls) -> "Page":
+    def create(cls, deadline: float) -> "Page":
         """Make a new page, to be passed on by its file descriptor."""
         with tempfile.TemporaryFile() as file:
             file.truncate(mmap.PAGESIZE)
             page = cls(os.dup(file.fileno()))
-        page.begin(-1, -1, 0.0, 0, 0)
+        page.begin(-1, -1, 0.0, 0, 0, 0)
         page.end()
+        page.set_deadline(deadline)
         return page
 
-    def begin(self, position: int, row: int, since: float, completed: int, failed: int) -> None:
+    def begin(
+        self, position: int, row: int, since: float, attempt: int, completed: int, failed: int
+    ) -> None:
         """Note that a row is being evaluated."""
-        _DOING.pack_into(self._memory, _DOING_AT, position, row, since, completed, failed)
+        _DOING.pack_into(self._memory, _DOING_AT, position, row, since, attempt, completed, failed)
         self._memory[_BUSY] = 1
 
     def end(self) -> None:
@@ -80,6 +105,15 @@ class Page:
     def doing(self) -> Doing:
         """Return where the child is."""
         return Doing(*_DOING.unpack_from(self._memory, _DOING_AT))
+
+    def set_deadline(self, deadline: float) -> None:
+        """Tell the child when its job ends, in seconds of the monotonic clock."""
+        _DEADLINE.pack_into(self._memory, _DEADLINE_AT, deadline)
+
+    def deadline(self) -> float | None:
+        """Return when the job ends, None if that is not known."""
+        (deadline,) = _DEADLINE.unpack_from(self._memory, _DEADLINE_AT)
+        return None if math.isinf(deadline) else deadline
 
     def give_up(self, trouble: Trouble) -> None:
         """Note why the child ends early."""
@@ -103,19 +137,19 @@ class Page:
         os.close(self.fd)
 
 
-def ask(connection: socket.socket) -> tuple[int, int] | None:
-    """Ask for rows, as a child; return their bounds, or None if nothing is left."""
+def ask(connection: socket.socket) -> Assignment | None:
+    """Ask for rows, as a child; return None if nothing is left."""
     try:
         connection.sendall(b"?")
-        answer = connection.recv(_BOUNDS.size, socket.MSG_WAITALL)
+        message = connection.recv(_MESSAGE.size, socket.MSG_WAITALL)
     except (BrokenPipeError, ConnectionResetError):
         return None
-    if len(answer) < _BOUNDS.size:
+    if len(message) < _MESSAGE.size:
         return None
-    start, stop = _BOUNDS.unpack(answer)
-    return None if (start, stop) == NOTHING_LEFT else (start, stop)
+    assignment = Assignment(*_MESSAGE.unpack(message))
+    return None if assignment == NOTHING_LEFT else assignment
 
 
-def answer(connection: socket.socket, bounds: tuple[int, int]) -> None:
+def answer(connection: socket.socket, assignment: Assignment) -> None:
     """Answer a child that has asked."""
-    connection.sendall(_BOUNDS.pack(*bounds))
+    connection.sendall(_MESSAGE.pack(*assignment))

@@ -15,11 +15,13 @@ from typing import Any
 from psyrun.evaluation import Evaluator
 from psyrun.failure import Failure
 from psyrun.journal import JournalWriter, Kind
-from psyrun.plan import Brief, Plan, read_brief, read_plan
+from psyrun.plan import Limits, Plan, read_brief, read_plan
 from psyrun.seeding import row_seeds
-from psyrun.tasks import load_snapshot
+from psyrun.tasks import TaskDef, load_snapshot
+from psyrun.timelimit import use_deadline
 from psyrun.workdir import PlanDir
-from psyrun.worker.channel import Page, Trouble, ask
+from psyrun.worker.channel import Assignment, Page, Trouble, ask
+from psyrun.worker.rowlog import RowLog
 
 _BLOCK = 4096
 """Rows whose assignments are made at a time."""
@@ -41,19 +43,21 @@ def evaluate_rows(head: Path, step: str, number: int, socket_fd: int, page_fd: i
     connection.set_inheritable(False)
     _let_signals_end_it_in_good_order(page)
     _die_with_parent()
-    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # the real stdout
+    use_deadline(page.deadline)
     brief, files = read_brief(head)
     plan = read_plan(files)
     try:
-        evaluator = _prepare(brief, plan, files, number)
+        os.chdir(brief.task_dir)
+        task = load_snapshot(brief, files)
+        evaluator = _make_evaluator(task, plan, number)
+        rows = _Rows(plan, evaluator, page, files, step, _Retries(brief.limits, task.retry_on))
     except BaseException:
         traceback.print_exc()
         page.give_up(Trouble.CANNOT_BEGIN)
         return 1
-    rows = _Rows(plan, evaluator, page, files, step)
     try:
-        while (bounds := ask(connection)) is not None and not page.asked_to_stop():
-            rows.evaluate(*bounds)
+        while (assignment := ask(connection)) is not None and not page.asked_to_stop():
+            rows.evaluate(assignment)
     except OSError as err:
         print(f"A row could not be written down: {err}", file=sys.stderr)
         page.give_up(Trouble.CANNOT_WRITE)
@@ -62,26 +66,43 @@ def evaluate_rows(head: Path, step: str, number: int, socket_fd: int, page_fd: i
     return 0
 
 
-def _prepare(brief: Brief, plan: Plan, files: PlanDir, number: int) -> Evaluator:
-    os.chdir(brief.task_dir)
-    task = load_snapshot(brief, files)
-    extra = task.setup(number) if task.setup is not None else None
+def _make_evaluator(task: TaskDef, plan: Plan, number: int) -> Evaluator:
     return Evaluator(
         task.execute,
         plan.space.keys(),
         store=plan.store,
         exclude=plan.exclude,
         omit_missing=task.omit_missing,
-        extra=extra,
+        extra=task.setup(number) if task.setup is not None else None,
     )
+
+
+class _Retries:
+    """Whether a row is worth another attempt."""
+
+    def __init__(self, limits: Limits, retry_on: tuple[type[BaseException], ...] | None) -> None:
+        self._retries = limits.retries
+        self._types = (BaseException,) if retry_on is None else retry_on
+        self.max_failures = math.inf if limits.max_failures is None else limits.max_failures
+
+    def again(self, err: BaseException, attempt: int) -> bool:
+        return attempt <= self._retries and isinstance(err, self._types)
 
 
 class _Rows:
     """The loop over rows, kept tight: what it does for each costs microseconds."""
 
     def __init__(
-        self, plan: Plan, evaluator: Evaluator, page: Page, files: PlanDir, step: str
+        self,
+        plan: Plan,
+        evaluator: Evaluator,
+        page: Page,
+        files: PlanDir,
+        step: str,
+        retries: _Retries,
     ) -> None:
+        self._retries = retries
+        self._log = RowLog()
         self._plan = plan
         self._evaluator = evaluator
         self._reproducible = plan.reproducible
@@ -102,21 +123,25 @@ class _Rows:
         if event == "os.chdir":
             self._has_moved = True
 
-    def evaluate(self, start: int, stop: int) -> None:
-        """Evaluate the rows at some positions among the rows to do, unless asked to stop."""
+    def evaluate(self, assignment: Assignment) -> None:
+        """Evaluate rows, unless asked to stop."""
+        start, stop, attempt = assignment
         for first in range(start, stop, _BLOCK):
             if os.getppid() != self._parent:
                 return
-            for position, row, seed, assignment in self._block(first, min(first + _BLOCK, stop)):
-                if self._page.asked_to_stop():
+            for position, row, seed, values in self._block(first, min(first + _BLOCK, stop)):
+                if self._page.asked_to_stop() or self._failed >= self._retries.max_failures:
                     self._tell_counts(position - 1)
                     return
-                self._evaluate_one(position, row, seed, assignment)
+                while not self._evaluate_one(position, row, seed, values, attempt):
+                    attempt += 1
+                attempt = 1
         self._tell_counts(stop - 1)
 
     def _tell_counts(self, position: int) -> None:
         """Include the row at *position* in the counts, which otherwise the next row does."""
-        self._page.begin(position, -1, time.time(), self._completed, self._failed)
+        now = time.monotonic()
+        self._page.begin(position, -1, now, 0, self._completed, self._failed)
         self._page.end()
 
     def _block(self, first: int, last: int) -> Iterator[tuple[int, int, int, dict[str, Any]]]:
@@ -134,30 +159,47 @@ class _Rows:
         ):
             yield position, row, seed, dict(zip(names, values, strict=True))
 
-    def _evaluate_one(self, position: int, row: int, seed: int, assignment: dict[str, Any]) -> None:
+    def _evaluate_one(
+        self, position: int, row: int, seed: int, assignment: dict[str, Any], attempt: int
+    ) -> bool:
+        """Make an attempt at a row; return whether it was the last one."""
         began = time.time()
-        self._page.begin(position, row, began, self._completed, self._failed)
-        clock = time.perf_counter()
+        clock = time.monotonic()
+        self._page.begin(position, row, clock, attempt, self._completed, self._failed)
+        again = False
         try:
             payload = self._evaluator.payload(
                 assignment, seed, seed_global=self._reproducible or self._duration > _SLOW
             )
             kind = Kind.COMPLETED
         except BaseException as err:  # sys.exit() and the like must not end the others
-            payload = Failure.of_exception(err, assignment, seed).encode()
+            failure = Failure.of_exception(err, assignment, seed)
+            payload = failure.encode()
             kind = Kind.FAILED
-        self._duration = time.perf_counter() - clock
+            again = self._retries.again(err, attempt) and not self._page.asked_to_stop()
+            print(failure.traceback, file=sys.stderr)
+        self._duration = time.monotonic() - clock
         if self._is_copy:
             os._exit(0)  # the function has forked, and this is the copy
-        self._journal.append(row, kind, payload, 1, began, self._duration)
+        self._journal.append(row, kind, payload, attempt, began, self._duration)
         if kind is Kind.COMPLETED:
             self._completed += 1
-        else:
+        elif not again:
             self._failed += 1
+        self._end_output(row, attempt)
         self._page.end()
         if self._has_moved:
             os.fchdir(self._home)
             self._has_moved = False
+        return not again
+
+    def _end_output(self, row: int, attempt: int) -> None:
+        try:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            self._log.end_row(row, attempt)
+        except Exception:  # noqa: S110 - the function has replaced or closed its output
+            pass
 
     def close(self) -> None:
         """Flush the journal to the disk."""

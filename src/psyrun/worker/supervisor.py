@@ -1,6 +1,7 @@
 """The worker of a process job: has rows evaluated by children and looks after them."""
 
 import importlib
+import math
 import os
 import select
 import signal
@@ -13,18 +14,22 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from psyrun.backend.base import Backend, Batch, RowSource
-from psyrun.failure import Failure
-from psyrun.jobstate import JobState
+from psyrun.backend.base import Backend, RowSource
+from psyrun.failure import DIED, TIMED_OUT, Failure
+from psyrun.jobstate import JobState, read_states
 from psyrun.journal import JournalWriter, Kind
 from psyrun.plan import Brief, read_brief
 from psyrun.scheduler.immediate import WATCH_PARENT
 from psyrun.workdir import PlanDir
-from psyrun.worker.channel import NOTHING_LEFT, Page, Trouble, answer
+from psyrun.worker.channel import NOTHING_LEFT, Assignment, Doing, Trouble
+from psyrun.worker.child import Child
+from psyrun.worker.rowlog import mark_row
 
 _TICK = 0.25
 _GRACE = 10.0
 """Seconds that the current row gets when the job is told to stop."""
+
+_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def process_rows(head: Path, step: str) -> int:
@@ -33,85 +38,61 @@ def process_rows(head: Path, step: str) -> int:
     return _Supervisor(brief, files, step).run()
 
 
-class _Child:
-    """A process that evaluates rows."""
-
-    def __init__(self, files: PlanDir, step: str, number: int) -> None:
-        self.number = number
-        self.page = Page.create()
-        self.connection, theirs = socket.socketpair()
-        with theirs:
-            self.process = subprocess.Popen(  # noqa: S603 - words, not a shell's line
-                [
-                    *(sys.executable, "-P", "-m", "psyrun.worker", str(files.head), step),
-                    *(str(number), str(theirs.fileno()), str(self.page.fd)),
-                ],
-                stdin=subprocess.DEVNULL,
-                pass_fds=[theirs.fileno(), self.page.fd],
-                process_group=0,
-            )
-        self.assigned: Batch | None = None
-        self.asked_at = 0.0
-        self.rate = 0.0  # rows a second in its last assignment
-
-    def asks(self) -> bool:
-        """Read what the child has sent; whether it asks for rows."""
-        try:
-            return self.connection.recv(16) != b""
-        except OSError:
-            return False
-
-    def assign(self, batch: Batch) -> None:
-        now = time.monotonic()
-        self._measure(now)
-        self.assigned, self.asked_at = batch, now
-        with suppress(OSError):  # it may just have died
-            answer(self.connection, batch)
-
-    def _measure(self, now: float) -> None:
-        if self.assigned is not None:
-            start, stop = self.assigned
-            self.rate = (stop - start) / max(now - self.asked_at, 1e-4)
-
-    def close(self) -> None:
-        self.connection.close()
-        self.page.close()
-
-
 class _Supervisor:
     def __init__(self, brief: Brief, files: PlanDir, step: str) -> None:
         self._brief, self._files, self._step = brief, files, step
-        index = int(step.rpartition(":")[2])
-        self._source = _open_source(brief, files, index)
-        start, stop = brief.batches[index]
+        self._limits = brief.limits
+        self._index = int(step.rpartition(":")[2])
+        self._source = _open_source(brief, files, self._index)
+        start, stop = brief.batches[self._index]
         self._pool_size = max(1, min(brief.pool_size, stop - start))
-        self._left_over: deque[Batch] = deque()
-        self._children: list[_Child] = []
-        self._completed = self._failed = 0
+        self._left_over: deque[Assignment] = deque()
+        self._children: list[Child] = []
+        self._completed = self._failed = 0  # of children that have ended
         self._state = JobState(step)
         self._next_beat = 0.0
         self._journal: JournalWriter | None = None
-        self._stopping: str = ""
-        self._deadline = float("inf")
-        self._trouble: str = ""
+        self._stopping = self._trouble = ""
+        self._end = _end_of_job(self._limits.time_limit)
+        self._kill_at = math.inf
         self._fruitless = 0  # children in a row that died without beginning a row
         self._watched = int(os.environ.pop(WATCH_PARENT, "0"))
 
     def run(self) -> int:
-        wake, waker = socket.socketpair()
-        waker.setblocking(False)
-        wake.setblocking(False)
-        signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
-        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2):
-            signal.signal(signum, self._on_signal)
+        wake = self._catch_signals()
         self._state.write(self._files.job(self._step))
         for number in range(self._pool_size):
-            self._children.append(_Child(self._files, self._step, number))
+            self._start_child(number)
         while self._children:
             self._wait(wake)
+            self._look_at_limits()
             self._look_after_children()
             self._beat()
         return self._finish()
+
+    def _catch_signals(self) -> socket.socket:
+        wake, self._waker = socket.socketpair()
+        wake.setblocking(False)
+        self._waker.setblocking(False)
+        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
+        for signum in _SIGNALS:
+            signal.signal(signum, self._on_signal)
+        return wake
+
+    def _start_child(self, number: int) -> None:
+        n_threads = None
+        if self._pool_size > 1:
+            n_threads = max(1, (os.cpu_count() or 1) // self._pool_size)
+        self._children.append(
+            Child(
+                self._files.head,
+                self._step,
+                number,
+                self._files.child_log(self._step, number),
+                self._end,
+                n_threads,
+            )
+        )
 
     def _wait(self, wake: socket.socket) -> None:
         by_fd = {child.connection.fileno(): child for child in self._children}
@@ -121,90 +102,116 @@ class _Supervisor:
                 with suppress(BlockingIOError):
                     wake.recv(4096)
             elif (child := by_fd[source]).asks():
-                child.assign(self._next_batch(child))
+                child.assign(self._next_assignment(child))
             else:
                 # The end of the connection: the child has ended or is about to.
                 with suppress(subprocess.TimeoutExpired):
                     child.process.wait(timeout=1)
 
-    def _next_batch(self, child: _Child) -> Batch:
+    def _next_assignment(self, child: Child) -> Assignment:
+        self._look_at_failures()
         if self._stopping:
             return NOTHING_LEFT
         if self._left_over:
             return self._left_over.popleft()
         wanted = max(1, int(child.rate))  # about a second's worth
-        return self._source.take(wanted, self._pool_size) or NOTHING_LEFT
+        taken = self._source.take(wanted, self._pool_size)
+        return NOTHING_LEFT if taken is None else Assignment(*taken)
+
+    def _look_at_failures(self) -> None:
+        limit = self._limits.max_failures
+        if limit is not None and self._counts()[1] >= limit:
+            self._stop(f"{limit} rows have failed (max_failures)", _GRACE)
+
+    def _look_at_limits(self) -> None:
+        now = time.monotonic()
+        if self._watched and os.getppid() != self._watched:
+            self._stop("the psy process that had started it is gone", 0)
+        if now > self._end - _margin(self._limits.time_limit):
+            self._stop("its time is nearly over", self._end - now - 1)
+        for child in self._children:
+            if self._limits.timeout is not None and child.page.busy():
+                child.overdue = now - child.page.doing().since > self._limits.timeout
+            if child.overdue or now > self._kill_at:
+                child.kill()
+                child.process.wait()
 
     def _look_after_children(self) -> None:
-        if self._watched and os.getppid() != self._watched:
-            self._stop("the psy process that had started it is gone", grace=0)
-        overdue = time.monotonic() > self._deadline
         for child in list(self._children):
-            if overdue:
-                child.process.kill()
-            code = child.process.wait() if overdue else child.process.poll()
+            code = child.process.poll()
             if code is not None:
                 self._children.remove(child)
                 self._bury(child, code)
 
-    def _bury(self, child: _Child, code: int) -> None:
+    def _bury(self, child: Child, code: int) -> None:
         """Account for a child that has ended, and replace it if there is more to do."""
-        doing, died_in_row, trouble = child.page.doing(), child.page.busy(), child.page.trouble()
-        assigned = child.assigned
+        doing, died_in_row = child.page.doing(), child.page.busy()
+        done, rest, trouble = child.has_nothing_left(), child.rest(), child.page.trouble()
+        never_asked = child.assigned is None
         child.close()
         self._completed += doing.completed
         self._failed += doing.failed
-        if self._stopping or (assigned == NOTHING_LEFT and not died_in_row):
+        if died_in_row and child.overdue:
+            self._account_for(doing, child, self._timed_out(), self._limits.retry_timeouts)
+        elif died_in_row and not self._stopping:
+            self._account_for(doing, child, self._died(code), self._limits.retry_deaths)
+        if self._stopping or done:
             return
         if trouble is Trouble.CANNOT_WRITE:
             self._give_up("a row could not be written down; see the log")
-            return
-        if trouble is Trouble.CANNOT_BEGIN or assigned is None:
+        elif trouble is Trouble.CANNOT_BEGIN or never_asked:
             self._give_up("the task could not be set up; see the log")
-            return
-        if died_in_row:
-            self._journal_death(doing.row, doing.since, code)
-            self._fruitless = 0
         else:
-            self._fruitless += 1
-        begun = assigned[0] <= doing.position < assigned[1]
-        rest = (doing.position + 1 if begun else assigned[0], assigned[1])
-        if rest[0] < rest[1]:
-            self._left_over.append(rest)
-        if self._fruitless > 3:
-            self._give_up("processes died again and again between rows; see the log")
-            return
-        self._children.append(_Child(self._files, self._step, child.number))
+            self._fruitless = 0 if died_in_row else self._fruitless + 1
+            if self._fruitless > 3:
+                self._give_up("processes died again and again between rows; see the log")
+                return
+            if rest is not None:
+                self._left_over.append(rest)
+            self._start_child(child.number)
 
-    def _journal_death(self, row: int, since: float, code: int) -> None:
-        cause = describe_exit(code)
-        print(f"Row {row} failed: {cause}", file=sys.stderr, flush=True)
+    def _account_for(self, doing: Doing, child: Child, failure: Failure, again: bool) -> None:
+        """Write down that a row has failed with its process, and try it again if that is due."""
+        again = again and doing.attempt <= self._limits.retries and not self._stopping
+        mark_row(child.log, doing.row, doing.attempt)
+        print(f"Row {doing.row} failed: {failure.message}", file=sys.stderr, flush=True)
         if self._journal is None:
             self._journal = JournalWriter(self._files.new_journal(self._step), self._files.plan_id)
-        failure = Failure(
-            type="ProcessDied",
-            message=cause,
-            host=self._state.process.host,
-            pid=self._state.process.pid,
-        )
+        took = time.monotonic() - doing.since
         self._journal.append(
-            row, Kind.FAILED, failure.encode(), start=since, duration=time.time() - since
+            doing.row, Kind.FAILED, failure.encode(), doing.attempt, time.time() - took, took
         )
-        self._failed += 1
+        if again:
+            self._left_over.appendleft(
+                Assignment(doing.position, doing.position + 1, doing.attempt + 1)
+            )
+        else:
+            self._failed += 1
+
+    def _timed_out(self) -> Failure:
+        message = f"timeout: the row took longer than {self._limits.timeout:g} s"
+        return self._failure(TIMED_OUT, message)
+
+    def _died(self, code: int) -> Failure:
+        return self._failure(DIED, describe_exit(code))
+
+    def _failure(self, kind: str, message: str) -> Failure:
+        process = self._state.process
+        return Failure(type=kind, message=message, host=process.host, pid=process.pid)
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         again = number == signal.SIGINT and self._stopping
-        self._stop(f"got {signal.Signals(number).name}", grace=0 if again else _GRACE)
+        self._stop(f"got {signal.Signals(number).name}", 0 if again else _GRACE)
 
     def _stop(self, why: str, grace: float) -> None:
         self._stopping = self._stopping or why
-        self._deadline = min(self._deadline, time.monotonic() + grace)
+        self._kill_at = min(self._kill_at, time.monotonic() + grace)
         for child in self._children:
-            child.page.ask_to_stop()
+            child.stop(self._kill_at)
 
     def _give_up(self, why: str) -> None:
         self._trouble = why
-        self._stop(why, grace=_GRACE)
+        self._stop(why, _GRACE)
 
     def _counts(self) -> tuple[int, int]:
         doing = [child.page.doing() for child in self._children]
@@ -214,12 +221,22 @@ class _Supervisor:
     def _beat(self) -> None:
         """Give a sign of life, often at first and less often later."""
         now = time.monotonic()
-        if now >= self._next_beat:
-            self._state = self._state.counting(*self._counts())
-            with suppress(OSError):  # counts are for looking at; rows are what matters
-                self._state.write(self._files.job(self._step))
-            age = time.time() - self._state.begun
-            self._next_beat = now + min(max(age / 20, 0.4), 10.0)
+        if now < self._next_beat:
+            return
+        self._state = self._state.counting(*self._counts())
+        with suppress(OSError):  # counts are for looking at; rows are what matters
+            self._state.write(self._files.job(self._step))
+        age = time.time() - self._state.begun
+        self._next_beat = now + min(max(age / 20, 0.4), 10.0)
+        self._look_at_others_failures()
+
+    def _look_at_others_failures(self) -> None:
+        limit = self._limits.max_failures
+        if limit is None or len(self._brief.batches) == 1 or self._stopping:
+            return
+        states = read_states(self._files.all_jobs())
+        if sum(state.failed for _, state in states) >= limit:
+            self._stop(f"{limit} rows of the task have failed (max_failures)", _GRACE)
 
     def _finish(self) -> int:
         if self._journal is not None:
@@ -238,6 +255,19 @@ def _open_source(brief: Brief, files: PlanDir, index: int) -> RowSource:
     module, _, name = brief.backend.partition(":")
     backend: type[Backend] = getattr(importlib.import_module(module), name)
     return backend.source(brief.batches[index], len(brief.batches), files)
+
+
+def _end_of_job(time_limit: float | None) -> float:
+    """Return when the job ends, in seconds of the monotonic clock; infinity if not known."""
+    ends = [] if time_limit is None else [time_limit]
+    with suppress(KeyError, ValueError):
+        ends.append(float(os.environ["SLURM_JOB_END_TIME"]) - time.time())
+    return time.monotonic() + min(ends) if ends else math.inf
+
+
+def _margin(time_limit: float | None) -> float:
+    """Return how long before its end a job takes no more rows, in seconds."""
+    return 60.0 if time_limit is None else min(60.0, max(2.0, 0.1 * time_limit))
 
 
 def describe_exit(code: int) -> str:
