@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from psyrun.store import DefaultStore as DefaultStore
     from psyrun.store import PickleStore as PickleStore
     from psyrun.timelimit import remaining_time as remaining_time
+    from psyrun.timings import load_timings as load_timings
 
 __version__ = "1.0.0.dev0"
 
@@ -32,6 +33,7 @@ _HOMES = {
     "PickleStore": "store",
     "Slurm": "scheduler",
     "Sqsub": "scheduler",
+    "load_timings": "timings",
     "map_pspace": "mapper",
     "map_pspace_hdd_backed": "mapper",
     "map_pspace_parallel": "mapper",

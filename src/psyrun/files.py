@@ -88,12 +88,17 @@ def create_exclusively(path: str | os.PathLike[str], content: bytes) -> bool:
 
 def _create_by_open(path: Path, content: bytes) -> bool:
     try:
-        with path.open("xb") as file:
+        file = path.open("xb")
+    except FileExistsError:
+        return False
+    try:
+        with file:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
-    except FileExistsError:
-        return False
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
     return True
 
 

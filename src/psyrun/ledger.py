@@ -3,6 +3,7 @@
 import pickle
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,12 @@ import numpy.typing as npt
 
 from psyrun.failure import Failure
 from psyrun.history import Origin
-from psyrun.journal import Kind
+from psyrun.journal import JournalWriter, Kind
 from psyrun.journal.reader import Damage, Journal
 from psyrun.plan import Source
 from psyrun.record import Record
 from psyrun.rows import Rows, RowSet
+from psyrun.timings import Timings, join
 from psyrun.workdir import Workdir
 
 
@@ -44,7 +46,7 @@ class Ledger:
         self._places: list[_Place] = []
         for origin, source in zip(origins, sources, strict=True):
             if origin.record is not None:
-                self._places.append(_RecordPlace(origin.record, source))
+                self._places.append(_RecordPlace(origin.record, source, workdir.timings))
                 failed = workdir.failed(origin.plan_id)
                 paths = [failed] if failed.exists() else []
             else:
@@ -60,14 +62,20 @@ class Ledger:
 
     def _find_failures(self) -> dict[int, tuple["_JournalPlace", int]]:
         """Find for each row that has only failed its newest failure."""
-        found: dict[int, tuple[_JournalPlace, int]] = {}
-        for place in self._places:
-            if isinstance(place, _JournalPlace):
-                rows, frames = place.frames(Kind.FAILED)
-                still = ~self.completed.has(rows)
-                for row, frame in zip(rows[still].tolist(), frames[still].tolist(), strict=True):
-                    found[row] = (place, frame)
-        return dict(sorted(found.items()))
+        found: dict[int, tuple[_JournalPlace, int, float]] = {}
+        for place in self._journal_places():
+            rows, frames = place.frames(Kind.FAILED)
+            still = ~self.completed.has(rows)
+            starts = place.starts(frames)
+            for row, frame, start in zip(
+                rows[still].tolist(), frames[still].tolist(), starts[still].tolist(), strict=True
+            ):
+                if row not in found or start >= found[row][2]:
+                    found[row] = (place, frame, start)
+        return {row: found[row][:2] for row in sorted(found)}
+
+    def _journal_places(self) -> Iterator["_JournalPlace"]:
+        return (place for place in self._places if isinstance(place, _JournalPlace))
 
     @cached_property
     def _index(self) -> tuple[npt.NDArray[np.int32], Rows]:
@@ -111,6 +119,21 @@ class Ledger:
         for row, (place, frame) in self._failures.items():
             yield row, place.failure(frame)
 
+    def copy_failures(self, journal: JournalWriter) -> None:
+        """Copy all failed attempts at rows, also at those that were completed later."""
+        for place in self._journal_places():
+            place.copy_failures(journal)
+
+    def timings(self) -> Timings:
+        """Return when, where and for how long the completed rows were evaluated."""
+        places, frames = self._index
+        parts = []
+        for number, place in enumerate(self._places):
+            at = np.flatnonzero(places == number)
+            timings = place.timings(frames[at])
+            parts.append(timings.renumbered(self.completed.to_array()[at[timings.row]]))
+        return join(parts)
+
 
 class _JournalPlace:
     """A journal, seen from the space that its rows are wanted for."""
@@ -130,6 +153,39 @@ class _JournalPlace:
         """Read the results in some frames."""
         return map(pickle.loads, self._journal.payloads(frames))
 
+    def starts(self, frames: Rows) -> npt.NDArray[np.float64]:
+        """Return when the evaluations in some frames began."""
+        starts: npt.NDArray[np.float64] = self._journal.frames["start"][frames]
+        return starts
+
+    def timings(self, frames: Rows) -> Timings:
+        """Return the timings in some frames, numbered by their position."""
+        heads = self._journal.frames[frames]
+        host = self._journal.host()
+        return Timings(
+            np.arange(len(frames)),
+            heads["start"],
+            heads["duration"],
+            heads["attempt"],
+            np.full(len(frames), 0 if host else -1, dtype=np.int32),
+            [host] if host else [],
+        )
+
+    def copy_failures(self, journal: JournalWriter) -> None:
+        """Copy the failed attempts to another journal."""
+        rows, frames = self.frames(Kind.FAILED)
+        heads = self._journal.frames[frames]
+        payloads = self._journal.payloads(frames)
+        for row, head, payload in zip(rows.tolist(), heads, payloads, strict=True):
+            journal.append(
+                row,
+                Kind.FAILED,
+                payload,
+                int(head["attempt"]),
+                float(head["start"]),
+                float(head["duration"]),
+            )
+
     def failure(self, frame: int) -> Failure:
         """Read the failure in a frame."""
         (payload,) = self._journal.payloads(np.array([frame]))
@@ -141,8 +197,9 @@ class _RecordPlace:
 
     damages: Sequence[Damage] = ()
 
-    def __init__(self, record: Record, source: Source) -> None:
+    def __init__(self, record: Record, source: Source, timings: Path) -> None:
         self._record = record
+        self._timings = timings
         self._source = source
         self.completed = (
             record.rows if source.there is None else RowSet(self.frames(Kind.COMPLETED)[0])
@@ -163,6 +220,11 @@ class _RecordPlace:
             return ({} for _ in range(len(lines)))
         values = ([column[line] for line in lines.tolist()] for column in self._columns.values())
         return (dict(zip(names, row, strict=True)) for row in zip(*values, strict=True))
+
+    def timings(self, lines: Rows) -> Timings:
+        """Return the timings of some lines, numbered by their position."""
+        rows = self._record.rows.to_array()[lines]
+        return Timings.load(self._timings).at(rows)
 
     @cached_property
     def _columns(self) -> dict[str, Any]:

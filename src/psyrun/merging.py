@@ -1,20 +1,18 @@
 """Merging: journals in, one result file out."""
 
 import json
-import platform
 import sys
-import time
 from collections.abc import Iterator
 from typing import Any
 
-from psyrun import __version__
 from psyrun.exceptions import TaskBusyError
 from psyrun.files import Fingerprint, replacing, write_whole
 from psyrun.history import Origin, read_history
 from psyrun.jobstate import is_running, read_states
-from psyrun.journal import JournalWriter, Kind
+from psyrun.journal import JournalWriter
 from psyrun.ledger import Ledger
 from psyrun.plan import Brief, Plan, Source
+from psyrun.provenance import provenance
 from psyrun.pspace import MISSING, ParameterSpace
 from psyrun.record import Record
 from psyrun.workdir import PlanDir, Workdir
@@ -133,7 +131,10 @@ def merge_plan(workdir: Workdir, brief: Brief, plan: Plan, files: PlanDir) -> Le
             store=plan.store,
             fingerprint=Fingerprint.of(temporary),
         ).write(workdir)
-    _write_provenance(workdir, brief, plan, ledger)
+        timings = ledger.timings()
+    timings.save(workdir.timings)
+    told = provenance(brief, plan, ledger, timings, files.environment)
+    write_whole(workdir.provenance, (json.dumps(told, indent=2) + "\n").encode())
     _clean_up(workdir, plan, files, history.record)
     return ledger
 
@@ -150,34 +151,10 @@ def _sources(origins: list[Origin], plan: Plan, plan_id: str) -> list[Source]:
 def _keep_failures(workdir: Workdir, ledger: Ledger, plan_id: str) -> None:
     path = workdir.failed(plan_id)
     path.parent.mkdir(parents=True, exist_ok=True)
-    failures = list(ledger.failures())
     with replacing(path) as temporary:
         journal = JournalWriter(temporary, plan_id)
-        for row, failure in failures:
-            journal.append(row, Kind.FAILED, failure.encode())
+        ledger.copy_failures(journal)
         journal.close()
-
-
-def _write_provenance(workdir: Workdir, brief: Brief, plan: Plan, ledger: Ledger) -> None:
-    content = {
-        "task": brief.task,
-        "result": str(plan.resultfile),
-        "rows": {
-            "total": brief.total,
-            "completed": len(ledger.completed),
-            "failed": len(ledger.failed),
-        },
-        "plan": brief.plan_id,
-        "task_file": {"path": brief.task_file, "hash": plan.digest.task},
-        "file_dep": plan.digest.file_dep,
-        "entropy": plan.entropy,
-        "psyrun": __version__,
-        "python": platform.python_version(),
-        "host": platform.node(),
-        "created": time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(brief.created)),
-        "merged": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-    }
-    write_whole(workdir.provenance, json.dumps(content, indent=2).encode())
 
 
 def _clean_up(workdir: Workdir, plan: Plan, files: PlanDir, former: Record | None) -> None:

@@ -79,6 +79,10 @@ class Brief:
         The psy process that made the plan.
     created : float
         When, in seconds since the epoch.
+    git : dict or None
+        Commit of the task file's checkout, and whether it was dirty.
+    has_on_finish : bool
+        Whether the task wants to be told when it is merged.
     """
 
     plan_id: str
@@ -95,6 +99,8 @@ class Brief:
     limits: Limits = Limits()
     process: ProcessId = field(default_factory=ProcessId.current)
     created: float = field(default_factory=time.time)
+    git: dict[str, Any] | None = None
+    has_on_finish: bool = False
 
     def encode(self) -> bytes:
         """Return the brief as JSON."""

@@ -48,6 +48,9 @@ class Config:
     omit_missing : bool, default: False
         Whether parameters that a summand of the space lacks are left out of the call of `execute`,
         so that its own defaults apply; else they are nan.
+    on_finish : callable or None, default: None
+        Called by the merge with a dict that sums the result up: *task*, *resultfile*, *total*,
+        *completed*, *failed*, *pending*, *seconds* (of evaluation). Its failure does no harm.
     overwrite_dirty : bool, default: True
         Whether a changed task may start over.
     pool_size : int, default: 1
@@ -91,6 +94,7 @@ class Config:
     max_jobs: int = 100
     min_items: int = 1
     omit_missing: bool = False
+    on_finish: Callable[[Mapping[str, Any]], object] | None = None
     overwrite_dirty: bool = True
     pool_size: int = 1
     pspace: ParameterSpace | None = None
@@ -309,8 +313,9 @@ def _check(task: TaskDef) -> None:
             raise UsageError(f"{name!r} has to be a list of strings, not {value!r}.")
     if not isinstance(task.scheduler_args, Mapping):
         raise UsageError(f"'scheduler_args' has to be a dict, not {task.scheduler_args!r}.")
-    if task.setup is not None and not callable(task.setup):
-        raise UsageError("'setup' has to be a function of the process number, or None.")
+    for name, argument in (("setup", "the process number"), ("on_finish", "the result's summary")):
+        if getattr(task, name) is not None and not callable(getattr(task, name)):
+            raise UsageError(f"{name!r} has to be a function of {argument}, or None.")
 
 
 def _check_retry_on(task: TaskDef) -> None:

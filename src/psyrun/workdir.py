@@ -4,7 +4,8 @@
 
     <workdir>/<task>/
         result.pkl                     the result, unless the task says another place
-        result.json                    what it is made of, for people
+        result.json                    where it comes from
+        timings.npz                    how long each row took
         state/0002-3fa9.pickle         what the result file holds, for psyrun
         state/0002-3fa9.failed         the rows that failed, a journal
         plans/0002.json                a plan, in brief: whoever creates it has started the run
@@ -33,10 +34,16 @@ def check_task_name(name: object) -> str:
     """
     if not isinstance(name, str):
         raise UsageError(f"The name of a task has to be a string, not {name!r}.")
-    if name in ("", ".", "..") or "/" in name or "\0" in name or len(name.encode()) > 200:
+    encoded = name.encode("utf-8", "surrogatepass")
+    if (
+        name in ("", ".", "..")
+        or not {"/", "\0"}.isdisjoint(name)
+        or encoded != name.encode("utf-8", "replace")
+        or len(encoded) > 200
+    ):
         raise UsageError(
             f"{name!r} cannot be the name of a task: it names a directory below workdir, so it "
-            f"must not be empty, '.', '..', contain '/', or be longer than 200 bytes."
+            f"must not be empty, '.', '..', contain '/', be longer than 200 bytes, or be no text."
         )
     return name
 
@@ -58,6 +65,7 @@ class PlanDir:
         self.path = head.parent / plan_id
         self.plan = self.path / "plan.pickle"
         self.submitted = self.path / "submitted.json"
+        self.environment = self.path / "environment.json"
         self.sources = self.path / "source"
         self.journals = self.path / "journals"
         self.logs = self.path / "logs"
@@ -129,6 +137,7 @@ class Workdir:
         self.plans = self.path / "plans"
         self.state = self.path / "state"
         self.provenance = self.path / "result.json"
+        self.timings = self.path / "timings.npz"
 
     @classmethod
     def of_plan(cls, files: PlanDir, task: str) -> "Workdir":

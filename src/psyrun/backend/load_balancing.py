@@ -11,6 +11,9 @@ from psyrun.backend.base import Backend, Batch, RowSource
 from psyrun.files import create_exclusively
 from psyrun.workdir import PlanDir
 
+_PATIENCE = 60.0
+"""Seconds for which a claim may stay unreadable; clients of NFS can take half of that."""
+
 
 class LoadBalancingBackend(Backend):
     """Let each job fetch rows until all are done.
@@ -45,7 +48,11 @@ class _ChainSource:
             if create_exclusively(self._files.claim(first), str(behind).encode()):
                 self._next = behind
                 return first, behind
-            self._follow(first)
+            if not self._follow(first):
+                # Whoever made the claim has died before writing it. All who come here take one
+                # row, and go on behind it; that row is done more than once, which does no harm.
+                self._next = first + 1
+                return first, first + 1
 
     def _walk(self) -> None:
         while self._next < self._stop:
@@ -57,16 +64,19 @@ class _ChainSource:
                 return  # created without links and not yet written
             self._next = int(content)
 
-    def _follow(self, first: int) -> None:
-        """Read a claim that somebody else was quicker with.
+    def _follow(self, first: int) -> bool:
+        """Read a claim that somebody else was quicker with; tell whether there is anything in it.
 
         A client of a shared file system may go on for a while to believe that the file is not
         there. Reading the directory makes it look again.
         """
-        pause = 0.001
-        while self._next == first:
+        pause, deadline = 0.001, time.monotonic() + _PATIENCE
+        while True:
             list(self._files.claims.iterdir())
             self._walk()
-            if self._next == first:
-                time.sleep(pause)
-                pause = min(2 * pause, 1.0)
+            if self._next != first:
+                return True
+            if time.monotonic() >= deadline:
+                return False
+            time.sleep(pause)
+            pause = min(2 * pause, 1.0)

@@ -7,11 +7,11 @@ plan, then come frames, one a row and attempt::
     crc      4 bytes   of all that follows
     length   4 bytes   of the payload
     row      8 bytes
-    kind     1 byte    completed or failed
+    kind     1 byte    completed or failed; or about the writer, which is the first frame
     attempt  1 byte
     start    8 bytes   seconds since the epoch
     duration 4 bytes   seconds
-    payload            a completed row: its pickled result; a failed one: its failure as JSON
+    payload            a completed row: its pickled result; others: JSON
 
 The checksum starts from a value made of the plan's name and the frame's place, so bytes that look
 like a frame, but were not written there for this plan (a journal inside a result, a block that

@@ -18,6 +18,8 @@ class Kind(IntEnum):
 
     COMPLETED = 0
     FAILED = 1
+    ABOUT = 2
+    """Not about a row, but about the writer."""
 
 
 def heading(plan_id: str) -> bytes:

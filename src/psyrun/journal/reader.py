@@ -1,5 +1,6 @@
 """Reading journals."""
 
+import json
 import os
 import zlib
 from collections.abc import Iterator
@@ -10,7 +11,16 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from psyrun.journal.format import BEGINNING, CHECKED_FROM, HEAD, MARKER, checksum_start, heading, salt_of
+from psyrun.journal.format import (
+    BEGINNING,
+    CHECKED_FROM,
+    HEAD,
+    MARKER,
+    Kind,
+    checksum_start,
+    heading,
+    salt_of,
+)
 
 _BLOCK = 1 << 20
 
@@ -124,6 +134,13 @@ class Journal:
 
     def __len__(self) -> int:
         return len(self.frames)
+
+    def host(self) -> str:
+        """Return the machine of the writer, empty if it is not known."""
+        (about,) = np.nonzero(self.frames["kind"] == Kind.ABOUT)
+        for payload in self.payloads(about[:1]):
+            return str(json.loads(payload)["host"])
+        return ""
 
     def payloads(self, numbers: npt.NDArray[np.int64]) -> list[bytes]:
         """Read the payloads of some frames, given by their numbers in the journal.

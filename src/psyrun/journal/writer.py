@@ -1,7 +1,9 @@
 """Writing journals."""
 
 import errno
+import json
 import os
+import platform
 import zlib
 from pathlib import Path
 
@@ -31,6 +33,8 @@ class JournalWriter:
         self._fd = os.open(path, flags, 0o666)
         self._end = 0
         self._put(heading(plan_id))
+        about = {"host": platform.node(), "pid": os.getpid()}
+        self.append(-1, Kind.ABOUT, json.dumps(about).encode())
 
     def append(
         self,

@@ -8,6 +8,7 @@ from typing import Any
 from psyrun.exceptions import PsyrunError, SchedulerError, TaskBusyError
 from psyrun.jobstate import JobState, read_states
 from psyrun.plan import Brief, Limits, Plan, Source, publish
+from psyrun.provenance import git_state
 from psyrun.run.decision import Decision
 from psyrun.run.jobs import Submitted, steps_of
 from psyrun.run.survey import resultfile_of, workdir_of
@@ -55,6 +56,8 @@ def make_plan(decision: Decision) -> Started:
         total=found.total,
         todo=len(decision.todo),
         limits=_limits_of(task, decision),
+        git=git_state(task.path.parent),
+        has_on_finish=task.on_finish is not None,
     )
     plan = Plan(
         space=task.pspace,

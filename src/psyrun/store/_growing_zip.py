@@ -26,7 +26,7 @@ from typing import Any
 
 import numpy as np
 
-from psyrun.store._arrays import Array, Extent
+from psyrun.store._layout import Array, Extent
 from psyrun.store.base import write_at
 
 _PAGE = 4096

@@ -12,16 +12,9 @@ import numpy as np
 
 from psyrun.exceptions import StoreError
 from psyrun.files import replacing
-from psyrun.store._arrays import (
-    Array,
-    check_values,
-    fitted,
-    join_columns,
-    lacking,
-    to_columns,
-    unguard,
-)
+from psyrun.store._arrays import check_values, join_columns, lacking, to_columns, unguard
 from psyrun.store._growing_zip import GrowingZip, write
+from psyrun.store._layout import Array, fitted
 from psyrun.store.base import Columns, FilePath, Store, pick_row, row_index
 
 _NAME = "NpzStore"

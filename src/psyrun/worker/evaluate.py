@@ -16,6 +16,7 @@ from psyrun.evaluation import Evaluator
 from psyrun.failure import Failure
 from psyrun.journal import JournalWriter, Kind
 from psyrun.plan import Limits, Plan, read_brief, read_plan
+from psyrun.provenance import write_environment
 from psyrun.seeding import row_seeds
 from psyrun.tasks import TaskDef, load_snapshot
 from psyrun.timelimit import use_deadline
@@ -49,6 +50,8 @@ def evaluate_rows(head: Path, step: str, number: int, socket_fd: int, page_fd: i
     try:
         os.chdir(brief.task_dir)
         task = load_snapshot(brief, files)
+        if number == 0:
+            write_environment(files.environment)
         evaluator = _make_evaluator(task, plan, number)
         rows = _Rows(plan, evaluator, page, files, step, _Retries(brief.limits, task.retry_on))
     except BaseException:
@@ -63,6 +66,8 @@ def evaluate_rows(head: Path, step: str, number: int, socket_fd: int, page_fd: i
         page.give_up(Trouble.CANNOT_WRITE)
         return 1
     rows.close()
+    if number == 0:
+        write_environment(files.environment)
     return 0
 
 

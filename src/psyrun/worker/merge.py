@@ -1,13 +1,15 @@
 """The merge job."""
 
+import json
 import sys
+import traceback
 from pathlib import Path
 
 from psyrun.exceptions import PsyrunError
 from psyrun.jobstate import JobState
 from psyrun.merging import merge_plan, report_damages, summary
 from psyrun.plan import Brief, read_brief, read_plan
-from psyrun.tasks import import_snapshot_on_demand
+from psyrun.tasks import import_snapshot_on_demand, load_snapshot
 from psyrun.workdir import PlanDir, Workdir
 
 
@@ -36,4 +38,22 @@ def _merge(brief: Brief, files: PlanDir) -> tuple[str, bool]:
     report_damages(ledger)
     said = summary(ledger, brief.total)
     print(said)
+    if brief.has_on_finish:
+        _tell_task(workdir, brief, files)
     return said, len(ledger.completed) == brief.total
+
+
+def _tell_task(workdir: Workdir, brief: Brief, files: PlanDir) -> None:
+    """Call what the task wants to be called when it is merged."""
+    told = json.loads(workdir.provenance.read_bytes())
+    try:
+        task = load_snapshot(brief, files)
+        if task.on_finish is not None:
+            task.on_finish(
+                {"task": brief.task, "resultfile": told["result"]}
+                | told["rows"]
+                | {"seconds": told["evaluation_seconds"]}
+            )
+    except BaseException:
+        print("on_finish has failed; the result is not affected:", file=sys.stderr)
+        traceback.print_exc()
