@@ -93,6 +93,7 @@ def as_completed(
     call: Call,
     rows: Iterable[tuple[int, Assignment]],
     chunk_size: int = 1,
+    cancel: bool = True,
 ) -> Iterator[tuple[int, dict[str, Any]]]:
     """Call a function for rows in an executor.
 
@@ -106,6 +107,8 @@ def as_completed(
         Rows and their assignments; consumed only as far as needed.
     chunk_size : int
         Number of rows to hand over at a time.
+    cancel : bool
+        Whether to cancel what has been handed over, should the iteration be given up.
 
     Yields
     ------
@@ -118,7 +121,7 @@ def as_completed(
         That of the first row that raised one; what had been started was completed before.
     """
     chunks = enumerate(_chunks(rows, chunk_size))
-    ahead = 4 * getattr(executor, "_max_workers", os.cpu_count() or 1)
+    ahead = 2 * getattr(executor, "_max_workers", os.cpu_count() or 1)
     running: dict[Future[list[tuple[int, dict[str, Any]]]], int] = {}
     errors: list[tuple[int, BaseException]] = []
     try:
@@ -134,8 +137,9 @@ def as_completed(
                 else:
                     errors.append((number, error))
     finally:
-        for future in running:
-            future.cancel()
+        if cancel:
+            for future in running:
+                future.cancel()
     if errors:
         raise min(errors, key=itemgetter(0))[1]
 

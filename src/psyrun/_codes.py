@@ -92,11 +92,12 @@ def integer_codes(values: npt.NDArray[np.int64]) -> tuple[Codes, int]:
 
 def _hash_codes(values: npt.NDArray[np.uint64]) -> tuple[Codes, int]:
     """Give numbers to 64-bit words by a hash table with linear probing, all words in step."""
-    bits = max(10, (2 * len(values)).bit_length())
+    bits = max(10, (len(values) * 4 // 3).bit_length())
+    index_type = np.dtype(np.int32 if len(values) < 2**31 else np.int64)
     slots = (mix(values) >> np.uint64(64 - bits)).astype(np.int64)
-    owner = np.full(1 << bits, -1, dtype=np.int64)
     codes = np.empty(len(values), dtype=np.int64)
-    pending = np.arange(len(values))
+    owner: npt.NDArray[np.signedinteger[Any]] = np.full(1 << bits, -1, dtype=index_type)
+    pending = np.arange(len(values), dtype=index_type)
     while len(pending):
         free = owner[slots] < 0
         owner[slots[free]] = pending[free]

@@ -2,7 +2,6 @@
 
 import reprlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from html import escape
 from typing import Any, Protocol
 
 import numpy as np
@@ -43,12 +42,14 @@ class Table(Protocol):
 
 def html(space: Table) -> str:
     """Write a space as an HTML table of its first and last rows."""
+    from html import escape
+
     n, names = len(space), space.keys()
     shown = list(range(n)) if n <= _MANY else [*range(_HEAD), None, *range(n - _TAIL, n)]
     body = "".join(
         _html_row("…", ["…"] * len(names))
         if row is None
-        else _html_row(str(row), [_value(v) for v in space[row].values()])
+        else _html_row(str(row), [escape(_value(v)) for v in space[row].values()])
         for row in shown
     )
     head = "".join(f"<th>{escape(name)}</th>" for name in names)
@@ -59,7 +60,7 @@ def html(space: Table) -> str:
 
 
 def _html_row(row: str, values: Iterable[str]) -> str:
-    return f"<tr><th>{row}</th>" + "".join(f"<td>{escape(v)}</td>" for v in values) + "</tr>"
+    return f"<tr><th>{row}</th>" + "".join(f"<td>{v}</td>" for v in values) + "</tr>"
 
 
 def rows(selected: range | Rows) -> str:

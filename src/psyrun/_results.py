@@ -9,16 +9,19 @@ from psyrun.failure import shorten, show_assignment
 from psyrun.pspace import ParameterSpace
 
 _ABSENT = object()
+_ONLY_STRINGS = frozenset({str})
 
 
 def as_result(returned: object, assignment: Mapping[str, Any]) -> dict[str, Any]:
-    """Check that a function has returned a dictionary with strings as keys.
+    """Check that a function has returned a dictionary with strings as keys, and copy it.
 
     Raises
     ------
     ResultTypeError
         If it has not; the message names the assignment.
     """
+    if type(returned) is dict and _ONLY_STRINGS.issuperset(map(type, returned)):
+        return returned.copy()
     if not isinstance(returned, Mapping):
         raise ResultTypeError(
             f"The function has to return a dictionary, such as {{'y': value}}, but for "

@@ -2,12 +2,10 @@
 
 import json
 import os
-import platform
 import reprlib
-import traceback
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from types import TracebackType
+from typing import NamedTuple
 
 DIED = "ProcessDied"
 TIMED_OUT = "Timeout"
@@ -31,8 +29,7 @@ def show_assignment(assignment: Mapping[str, object]) -> str:
     return ", ".join(f"{name}={shorten(value)}" for name, value in assignment.items())
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(NamedTuple):
     """Why a row has no result.
 
     Attributes
@@ -69,6 +66,8 @@ class Failure:
         cls, err: BaseException, assignment: Mapping[str, object], seed: int
     ) -> "Failure":
         """Describe an exception that the evaluation of a row has raised."""
+        import traceback  # most rows do without it
+
         tb = _users_part(err.__traceback__)
         frames = traceback.extract_tb(tb)
         where = f"{frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
@@ -79,13 +78,13 @@ class Failure:
             traceback="".join(traceback.format_exception(type(err), err, tb)),
             assignment=show_assignment(assignment),
             seed=seed,
-            host=platform.node(),
+            host=os.uname().nodename,
             pid=os.getpid(),
         )
 
     def encode(self) -> bytes:
         """Return the failure as JSON, for the journal."""
-        return json.dumps(asdict(self)).encode("utf-8", "backslashreplace")
+        return json.dumps(self._asdict()).encode("utf-8", "backslashreplace")
 
     @classmethod
     def decode(cls, payload: bytes) -> "Failure":

@@ -1,11 +1,13 @@
 """Writing files so that a crash never leaves half of one."""
 
-import hashlib
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
+
+_STALE_ATTEMPTS = 5
 
 
 @contextmanager
@@ -102,6 +104,17 @@ def _create_by_open(path: Path, content: bytes) -> bool:
     return True
 
 
+def read_shared(path: str | os.PathLike[str]) -> bytes:
+    """Read a file of a shared file system, where one that was replaced may have to be reopened."""
+    for _ in range(_STALE_ATTEMPTS):
+        try:
+            return Path(path).read_bytes()
+        except OSError as err:
+            if err.errno != errno.ESTALE:
+                raise
+    return Path(path).read_bytes()
+
+
 def sync(path: str | os.PathLike[str]) -> None:
     """Flush a file to the disk."""
     fd = os.open(path, os.O_RDONLY)
@@ -119,6 +132,8 @@ def sync_directory(path: str | os.PathLike[str]) -> None:
 
 def content_hash(path: str | os.PathLike[str]) -> str:
     """Hash the content of a file (BLAKE2b, 16 bytes, hexadecimal)."""
+    import hashlib  # jobs do without it
+
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 

@@ -1,7 +1,6 @@
 """What is there of a task's former runs, and where their rows are."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from psyrun.matching import match
 from psyrun.plan import Brief, Digest, Plan, Source, read_brief, read_plan
@@ -16,8 +15,7 @@ ADOPTED = "adopted"
 """Run of a record that was made for a result file which psyrun had not left as it was."""
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(NamedTuple):
     """Something that rows have been written to: the journals of a plan, or a result file.
 
     Attributes
@@ -49,8 +47,7 @@ class Origin:
         return Source(self.plan_id, merged, there, here)
 
 
-@dataclass(frozen=True)
-class History:
+class History(NamedTuple):
     """All that is there of a task's former runs.
 
     Attributes

@@ -4,9 +4,8 @@ import json
 import os
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from psyrun.files import write_whole
 from psyrun.processes import ProcessId
@@ -15,8 +14,7 @@ PATIENCE = 120.0
 """Seconds without a sign of life after which a job on another machine is taken to be dead."""
 
 
-@dataclass(frozen=True)
-class JobState:
+class JobState(NamedTuple):
     """What a worker tells of its job.
 
     Attributes
@@ -38,26 +36,31 @@ class JobState:
     """
 
     step: str
-    process: ProcessId = field(default_factory=ProcessId.current)
-    begun: float = field(default_factory=time.time)
+    process: ProcessId
+    begun: float
     completed: int = 0
     failed: int = 0
     ended: float | None = None
     how: str | None = None
     why: str = ""
 
+    @classmethod
+    def beginning(cls, step: str) -> "JobState":
+        """Return the state of a job that begins, in its worker."""
+        return cls(step, ProcessId.current(), time.time())
+
     def counting(self, completed: int, failed: int) -> "JobState":
         """Return this state with other counts."""
-        return replace(self, completed=completed, failed=failed)
+        return self._replace(completed=completed, failed=failed)
 
     def ending(self, how: str, why: str = "") -> "JobState":
         """Return this state as the job's end record."""
-        return replace(self, ended=time.time(), how=how, why=why)
+        return self._replace(ended=time.time(), how=how, why=why)
 
     def write(self, path: Path) -> None:
         """Write the state down; this is also the worker's sign of life."""
-        content = asdict(self) | {"process": list(self.process)}
-        write_whole(path, json.dumps(content, indent=1).encode(), durable=self.ended is not None)
+        content = json.dumps(self._asdict(), indent=1).encode()
+        write_whole(path, content, durable=self.ended is not None)
 
     @classmethod
     def read(cls, path: Path) -> "JobState":

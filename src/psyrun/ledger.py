@@ -2,6 +2,7 @@
 
 import pickle
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -124,6 +125,15 @@ class Ledger:
         for place in self._journal_places():
             place.copy_failures(journal)
 
+    def remove_journals(self) -> None:
+        """Delete the journals that were read, unless something has been added to them since.
+
+        Others are not touched: on a shared file system a journal may be there that the directory
+        does not list yet.
+        """
+        for place in self._journal_places():
+            place.remove_journal()
+
     def timings(self) -> Timings:
         """Return when, where and for how long the completed rows were evaluated."""
         places, frames = self._index
@@ -185,6 +195,13 @@ class _JournalPlace:
                 float(head["start"]),
                 float(head["duration"]),
             )
+
+    def remove_journal(self) -> None:
+        """Delete the journal, if it is as it was read."""
+        path = self._journal.path
+        with suppress(FileNotFoundError):
+            if path.stat().st_size == self._journal.size:
+                path.unlink()
 
     def failure(self, frame: int) -> Failure:
         """Read the failure in a frame."""

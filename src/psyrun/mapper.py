@@ -333,7 +333,7 @@ def _evaluated(
 
         executor = ProcessPoolExecutor(pool_size)
         try:
-            yield from as_completed(executor, Call(fn), assignments)
+            yield from as_completed(executor, Call(fn), assignments, cancel=False)
         finally:
             executor.shutdown(kill_workers=True)
         return

@@ -135,7 +135,7 @@ def merge_plan(workdir: Workdir, brief: Brief, plan: Plan, files: PlanDir) -> Le
     timings.save(workdir.timings)
     told = provenance(brief, plan, ledger, timings, files.environment)
     write_whole(workdir.provenance, (json.dumps(told, indent=2) + "\n").encode())
-    _clean_up(workdir, plan, files, history.record)
+    _clean_up(workdir, plan, files, history.record, ledger)
     return ledger
 
 
@@ -157,7 +157,9 @@ def _keep_failures(workdir: Workdir, ledger: Ledger, plan_id: str) -> None:
         journal.close()
 
 
-def _clean_up(workdir: Workdir, plan: Plan, files: PlanDir, former: Record | None) -> None:
+def _clean_up(
+    workdir: Workdir, plan: Plan, files: PlanDir, former: Record | None, ledger: Ledger
+) -> None:
     """Delete what the new result has taken the place of."""
     for path in workdir.state.iterdir():
         if path not in (workdir.record(files.plan_id), workdir.failed(files.plan_id)):
@@ -169,8 +171,9 @@ def _clean_up(workdir: Workdir, plan: Plan, files: PlanDir, former: Record | Non
     ):
         former.resultfile.unlink(missing_ok=True)
     workdir.remove_plans_before(files)
+    ledger.remove_journals()
     if not running_steps(files):
-        files.remove_rows()
+        files.remove_claims()
 
 
 def running_steps(files: PlanDir) -> list[str]:

@@ -9,10 +9,8 @@ This module imports nothing heavy, since every worker does.
 
 import json
 import pickle
-import time
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psyrun.exceptions import JournalError
 from psyrun.files import create_exclusively, sync_directory, write_whole
@@ -25,8 +23,7 @@ if TYPE_CHECKING:
     from psyrun.store.base import Store
 
 
-@dataclass(frozen=True)
-class Limits:
+class Limits(NamedTuple):
     """What the evaluation of rows is held to.
 
     Attributes
@@ -51,8 +48,7 @@ class Limits:
     time_limit: float | None = None
 
 
-@dataclass(frozen=True)
-class Brief:
+class Brief(NamedTuple):
     """A plan in brief, ``plans/<number>.json``.
 
     Attributes
@@ -96,15 +92,15 @@ class Brief:
     pool_size: int
     total: int
     todo: int
-    limits: Limits = Limits()
-    process: ProcessId = field(default_factory=ProcessId.current)
-    created: float = field(default_factory=time.time)
+    limits: Limits
+    process: ProcessId
+    created: float
     git: dict[str, Any] | None = None
     has_on_finish: bool = False
 
     def encode(self) -> bytes:
         """Return the brief as JSON."""
-        content = asdict(self) | {"process": list(self.process)}
+        content = self._asdict() | {"limits": self.limits._asdict()}
         return json.dumps(content, indent=1).encode()
 
     @classmethod
@@ -117,8 +113,7 @@ class Brief:
         return cls(**values)
 
 
-@dataclass(frozen=True)
-class Digest:
+class Digest(NamedTuple):
     """What a result depends on, by content.
 
     Attributes
@@ -147,8 +142,7 @@ class Digest:
         return changed
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """Rows computed earlier that a plan builds on.
 
     Attributes
@@ -168,8 +162,7 @@ class Source:
     here: "Rows | None" = None
 
 
-@dataclass(frozen=True)
-class Plan:
+class Plan(NamedTuple):
     """The part of a plan that evaluating and merging need.
 
     Attributes

@@ -1,11 +1,12 @@
 """Telling whether a process that a file speaks of is still alive."""
 
 import os
-import platform
-import subprocess
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+
+WATCH_PARENT = "PSYRUN_WATCH_PARENT"
+"""Environment variable that tells a worker to end with the process of this number."""
 
 
 class ProcessId(NamedTuple):
@@ -32,13 +33,13 @@ class ProcessId(NamedTuple):
     def current(cls) -> "ProcessId":
         """Return the calling process."""
         pid = os.getpid()
-        return cls(platform.node(), _machine(), pid, _born(pid) or "")
+        return cls(os.uname().nodename, _machine(), pid, _born(pid) or "")
 
     def alive(self) -> bool | None:
         """Tell whether the process lives; None if it is, or was, on another machine."""
         if self.machine == _machine():
             return self.born == _born(self.pid)
-        if self.host == platform.node() and self._rebooted():
+        if self.host == os.uname().nodename and self._rebooted():
             return False
         return None
 
@@ -53,7 +54,7 @@ def _machine() -> str:
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
         return f"{boot}/{Path('/proc/self/ns/pid').readlink()}"
     except OSError:
-        return platform.node()
+        return os.uname().nodename
 
 
 def _born(pid: int) -> str | None:
@@ -70,6 +71,8 @@ def _born(pid: int) -> str | None:
 
 
 def _born_by_ps(pid: int) -> str | None:
+    import subprocess  # where there is no /proc
+
     answer = subprocess.run(  # noqa: S603 - a number is the only argument
         ["ps", "-o", "stat=,lstart=", "-p", str(pid)],  # noqa: S607 - where ps is differs
         capture_output=True,

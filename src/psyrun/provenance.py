@@ -1,6 +1,7 @@
 """Where a result comes from: the versions, the code and the run that made it."""
 
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -119,7 +120,7 @@ def provenance(
         "seed": plan.entropy if plan.reproducible else None,
         "entropy": plan.entropy,
         "plan": brief.plan_id,
-        "merged": {"time": _local(time.time()), "host": platform.node()},
+        "merged": {"time": _local(time.time()), "host": os.uname().nodename},
     }
 
 

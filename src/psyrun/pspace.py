@@ -6,14 +6,13 @@ the `Param` objects in them, a selection of rows (a slice, a sample, a differenc
 bytes a row more.
 """
 
-import inspect
 import math
 import operator
 from abc import ABC, abstractmethod
 from bisect import bisect_right
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
-from itertools import accumulate, chain, repeat
+from itertools import accumulate, chain
 from typing import Any, overload
 
 import numpy as np
@@ -21,6 +20,7 @@ import numpy.typing as npt
 
 from psyrun import _columns, _display
 from psyrun._columns import Rows
+from psyrun._indexing import NO_ROWS, accepted_names, as_array, as_rows, assignments
 from psyrun._reading import C, Reader, ValueReader
 from psyrun.exceptions import AmbiguousOperationError
 from psyrun.failure import show_assignment
@@ -44,7 +44,6 @@ Assignment = dict[str, Any]
 
 _CHUNK = 1024  # rows that are held as dictionaries at a time
 _COUNT_LIMIT = 1 << 22  # rows up to which all equal rows are counted at once
-_NO_ROWS = np.empty(0, dtype=np.int64)
 _MAX_ROWS = 2**63 - 1
 
 
@@ -110,6 +109,13 @@ class ParameterSpace(ABC):
     def _structure(self) -> str:
         """Describe how the space is composed."""
 
+    def _by_chunks(self, names: Sequence[str]) -> Iterator[Assignment]:
+        """Iterate over some parameters, of which the columns of a few rows are read at a time."""
+        for start in range(0, len(self), _CHUNK):
+            rows = np.arange(start, min(start + _CHUNK, len(self)))
+            columns = self._read(ValueReader(names), rows)
+            yield from assignments(names, [columns[name] for name in names], len(rows))
+
     @property
     def _is_unique(self) -> bool:
         """Whether no assignment is there twice, as far as this is cheap to know."""
@@ -174,7 +180,7 @@ class ParameterSpace(ABC):
         """
         key = {name: canonical(value) for name, value in assignment.items()}
         if any(value != NAN for name, value in key.items() if name not in self._names):
-            return _NO_ROWS
+            return NO_ROWS
         return self._find({name: key.get(name, NAN) for name in self._names})
 
     def index(self, assignment: Mapping[str, Any]) -> int:
@@ -221,7 +227,7 @@ class ParameterSpace(ABC):
         >>> Param(a=[1, 2, 1, 1]).occurrences([0, 1, 2, 3])
         array([0, 0, 1, 2])
         """
-        checked = _as_rows(rows, len(self))
+        checked = as_rows(rows, len(self))
         if self._is_unique:
             return np.zeros(len(checked), dtype=np.int64)
         return self._count_equal(checked)[0]
@@ -268,20 +274,11 @@ class ParameterSpace(ABC):
         >>> space.where(lambda a, b: a + b == 4).build()
         {'a': [1, 2, 3], 'b': [3, 2, 1]}
         """
-        names = _arguments(predicate, self.keys())
-        reader = ValueReader(names)
-        found: list[int] = []
-        for start in range(0, len(self), _CHUNK):
-            rows = np.arange(start, min(start + _CHUNK, len(self)))
-            columns = self._read(reader, rows)
-            for row, assignment in zip(
-                rows.tolist(), _dicts(names, [columns[n] for n in names], len(rows)), strict=True
-            ):
-                if predicate(**assignment):
-                    found.append(row)
+        rows = enumerate(self._by_chunks(accepted_names(predicate, self.keys())))
+        found = [row for row, assignment in rows if predicate(**assignment)]
         return Selection(self, np.array(found, dtype=np.int64))
 
-    def sample(self, n: int, seed: int | np.random.Generator | None = None) -> "ParameterSpace":
+    def sample(self, n: int, seed: "int | np.random.Generator | None" = None) -> "ParameterSpace":
         """Select rows at random, without replacement.
 
         Parameters
@@ -329,7 +326,7 @@ class ParameterSpace(ABC):
         try:
             row = operator.index(key)
         except TypeError:
-            return Selection(self, _as_rows(key, len(self)))
+            return Selection(self, as_rows(key, len(self)))
         if not -len(self) <= row < len(self):
             raise IndexError(f"There is no row {row} in a parameter space of {len(self)} rows.")
         return self._assignment(row % len(self))
@@ -424,7 +421,7 @@ class Param(ParameterSpace):
 
     def _iterate(self) -> Iterator[Assignment]:
         columns = [_columns.iterate(c, self._n) for c in self.columns.values()]
-        return _dicts(self.keys(), columns, self._n)
+        return assignments(self.keys(), columns, self._n)
 
     def _find(self, key: Mapping[str, Hashable]) -> Rows:
         ranges = ((name, c) for name, c in self.columns.items() if isinstance(c, range))
@@ -433,7 +430,7 @@ class Param(ParameterSpace):
             rows = self._rows_by_key.get(tuple(key[n] for n in self._names), [])
             return np.array(rows, dtype=np.int64)
         if key[name] not in column:
-            return _NO_ROWS
+            return NO_ROWS
         row = column.index(key[name])  # type: ignore[arg-type]  # it equals an int
         found = all(canonical(v) == key[n] for n, v in self._assignment(row).items())
         return np.array([row] if found else [], dtype=np.int64)
@@ -647,7 +644,7 @@ class Sum(ParameterSpace):
             for term, start in zip(self.terms, self._starts, strict=False)
             if present.issubset(term._names)
         ]
-        return np.concatenate(found) if found else _NO_ROWS
+        return np.concatenate(found) if found else NO_ROWS
 
     def _leaves(self) -> Iterator[Param]:
         return chain.from_iterable(term._leaves() for term in self.terms)
@@ -747,11 +744,7 @@ class Selection(ParameterSpace):
         return len(self.rows)
 
     def _iterate(self) -> Iterator[Assignment]:
-        names = self.keys()
-        for start in range(0, len(self), _CHUNK):
-            rows = _array(self.rows[start : start + _CHUNK])
-            columns = self.base._read(ValueReader(names), rows)
-            yield from _dicts(names, [columns[name] for name in names], len(rows))
+        return self._by_chunks(self._names)
 
     def _find(self, key: Mapping[str, Hashable]) -> Rows:
         found = self.base._find(key)
@@ -763,7 +756,7 @@ class Selection(ParameterSpace):
         left = np.searchsorted(ordered, found, side="left").tolist()
         right = np.searchsorted(ordered, found, side="right").tolist()
         places = [order[i:j] for i, j in zip(left, right, strict=True) if i < j]
-        return np.sort(np.concatenate(places)) if places else _NO_ROWS
+        return np.sort(np.concatenate(places)) if places else NO_ROWS
 
     def _leaves(self) -> Iterator[Param]:
         return self.base._leaves()
@@ -771,7 +764,7 @@ class Selection(ParameterSpace):
     @cached_property
     def _order(self) -> tuple[Rows, Rows]:
         """The order that sorts the rows, and the sorted rows."""
-        rows = _array(self.rows)
+        rows = as_array(self.rows)
         order = np.argsort(rows, kind="stable")
         return order, rows[order]
 
@@ -801,7 +794,7 @@ class Selection(ParameterSpace):
 
     def _read(self, reader: Reader[C], rows: Rows | None = None) -> dict[str, C]:
         return self.base._read(
-            reader, _array(self.rows) if rows is None else _array(self._rows_of_base(rows))
+            reader, as_array(self.rows) if rows is None else as_array(self._rows_of_base(rows))
         )
 
     def _rows_of_base(self, rows: range | Rows) -> range | Rows:
@@ -886,58 +879,6 @@ def _operand(space: ParameterSpace) -> str:
 
 def _crossed(heads: Iterator[Assignment], tails: Iterable[Assignment]) -> Iterator[Assignment]:
     return chain.from_iterable(map(head.__or__, tails) for head in heads)
-
-
-def _dicts(names: Sequence[str], columns: Sequence[Iterable[Any]], n: int) -> Iterator[Assignment]:
-    if not columns:
-        return ({} for _ in range(n))
-    return map(dict, map(zip, repeat(names), zip(*columns, strict=True)))
-
-
-def _array(rows: range | Rows) -> Rows:
-    if isinstance(rows, range):
-        return np.arange(rows.start, rows.stop, rows.step, dtype=np.int64)
-    return rows
-
-
-def _as_rows(rows: Any, n: int) -> Rows:
-    """Check an index array or mask, and make it non-negative rows."""
-    array = np.asarray(rows)
-    if array.ndim != 1:
-        raise TypeError(f"A parameter space is indexed by a row, a slice or rows, not by {rows!r}.")
-    if array.dtype == bool:
-        if len(array) != n:
-            raise IndexError(f"A mask of {len(array)} rows does not fit a space of {n} rows.")
-        return np.flatnonzero(array)
-    if not len(array):
-        return _NO_ROWS
-    if array.dtype.kind not in "iu":
-        raise TypeError(f"A parameter space is indexed by rows, integers, not by {array.dtype}.")
-    if array.min() < -n or array.max() >= n:
-        bad = array[(array < -n) | (array >= n)][0]
-        raise IndexError(f"There is no row {bad} in a parameter space of {n} rows.")
-    array = array.astype(np.int64)
-    array[array < 0] += n
-    return array
-
-
-def _arguments(predicate: Callable[..., Any], names: list[str]) -> list[str]:
-    """Tell which of the parameters a predicate takes."""
-    try:
-        arguments = inspect.signature(predicate).parameters.values()
-    except (TypeError, ValueError):  # some built-in functions have no signature
-        return names
-    if any(a.kind is a.VAR_KEYWORD for a in arguments):
-        return names
-    for a in arguments:
-        optional = a.default is not a.empty or a.kind is a.VAR_POSITIONAL
-        if not optional and (a.kind is a.POSITIONAL_ONLY or a.name not in names):
-            raise TypeError(
-                f"The predicate requires {a.name!r}, which is no parameter of the space; those are "
-                f"{', '.join(names)}."
-            )
-    accepted = {a.name for a in arguments if a.kind is not a.POSITIONAL_ONLY}
-    return [name for name in names if name in accepted]
 
 
 def _count_found(space: ParameterSpace, rows: Rows) -> tuple[Rows, Rows]:

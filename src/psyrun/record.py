@@ -1,9 +1,8 @@
 """What a result file holds, written down beside it so that nothing has to be guessed later."""
 
 import pickle
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from psyrun.files import Fingerprint, write_whole
 from psyrun.plan import Digest
@@ -15,8 +14,7 @@ if TYPE_CHECKING:
     from psyrun.pspace import ParameterSpace
 
 
-@dataclass(frozen=True)
-class Record:
+class Record(NamedTuple):
     """What a result file holds.
 
     Attributes

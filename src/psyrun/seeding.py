@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from psyrun.rows import Rows
-from psyrun.values import assignment_hashes
+from psyrun.values import assignment_hashes, mix
 
 if TYPE_CHECKING:
     from psyrun.pspace import ParameterSpace
@@ -44,27 +44,19 @@ def row_seeds(
     repeats = space.occurrences(rows).astype(np.uint64)
     base = np.random.SeedSequence(entropy).generate_state(1, np.uint64)
     with np.errstate(over="ignore"):
-        return _mix(_mix(hashes ^ base) + repeats * _GOLDEN)
-
-
-def _mix(x: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
-    # The finalizer of SplitMix64 (Steele, Lea and Flood 2014, doi:10.1145/2714064.2660195).
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return x ^ (x >> np.uint64(31))
+        return mix(mix(hashes ^ base) + repeats * _GOLDEN)
 
 
 # What random.seed() does with an integer, without what it does for other types: this is done for
 # every row.
 _seed_random = super(random.Random, random._inst).seed
-_seed_numpy = np.random.seed
 
 
 def seed_global_states(seed: int) -> None:
     """Seed the states that `random` and `numpy.random` share with everybody in this process."""
     _seed_random(seed)
     random._inst.gauss_next = None  # type: ignore[attr-defined]  # left over from the row before
-    _seed_numpy(seed & 0xFFFFFFFF)
+    np.random.seed(seed & 0xFFFFFFFF)
 
 
 def fresh_entropy() -> int:

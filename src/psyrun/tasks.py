@@ -1,10 +1,9 @@
 """Task files: loading them, and what can be set in them."""
 
-import difflib
-import importlib.abc
 import importlib.machinery
 import importlib.util
 import linecache
+import operator
 import re
 import sys
 import traceback
@@ -12,6 +11,7 @@ import types
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from numbers import Real
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -126,8 +126,10 @@ class Config:
         """
         path = Path(filename)
         conf = cls()
-        for name, value in vars(_execute_file(path, path, "psy_conf")).items():
-            if name in _VARIABLES:
+        variables = vars(_execute_file(path, path, "psy_conf"))
+        _warn_of_near_misses(path.stem, path, variables)
+        for name, value in variables.items():
+            if name in _DEFAULTED:
                 setattr(conf, name, value)
         return conf
 
@@ -138,7 +140,8 @@ class Config:
                 setattr(task, variable.name, getattr(self, variable.name))
 
 
-_VARIABLES = frozenset(f.name for f in fields(Config)) | {"execute", "name"}
+_DEFAULTED = frozenset(f.name for f in fields(Config))
+_VARIABLES = _DEFAULTED | {"execute", "name"}
 
 
 class TaskDef(Config):
@@ -175,7 +178,7 @@ class TaskDef(Config):
             conf = load_conf(self.path.parent)
         module = _execute_file(self.path, Path(source or path), self.path.stem)
         for name, value in vars(module).items():
-            if not name.startswith("_"):
+            if name in _VARIABLES:
                 setattr(self, name, value)
         if "name" not in vars(self):
             matched = self.TASK_PATTERN.match(self.path.stem)
@@ -183,7 +186,7 @@ class TaskDef(Config):
         for variable in fields(Config):
             if variable.name not in vars(self):
                 setattr(self, variable.name, getattr(conf, variable.name))
-        _warn_of_near_misses(self.name, vars(module))
+        _warn_of_near_misses(self.name, self.path, vars(module))
         try:
             check_task_name(self.name)
             _check(self)
@@ -212,7 +215,7 @@ def import_snapshot_on_demand(brief: Brief, files: PlanDir) -> None:
     sys.meta_path.insert(0, _SnapshotFinder(brief, files))
 
 
-class _SnapshotFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
+class _SnapshotFinder:
     def __init__(self, brief: Brief, files: PlanDir) -> None:
         self._brief, self._files = brief, files
         self._name = Path(brief.task_file).stem
@@ -222,7 +225,10 @@ class _SnapshotFinder(importlib.abc.MetaPathFinder, importlib.abc.Loader):
     ) -> importlib.machinery.ModuleSpec | None:
         if fullname != self._name:
             return None
-        return importlib.machinery.ModuleSpec(fullname, self)
+        return importlib.machinery.ModuleSpec(
+            fullname,
+            self,  # type: ignore[arg-type]  # it has what a loader needs; importlib.abc is slow
+        )
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> types.ModuleType:
         load_snapshot(self._brief, self._files)
@@ -254,14 +260,14 @@ def _execute_file(path: Path, source: Path, module_name: str) -> types.ModuleTyp
             del sys.modules[module_name]
         if isinstance(err, KeyboardInterrupt):
             raise
-        raise TaskLoadError(_what_went_wrong(path, err)) from err
+        raise TaskLoadError(_what_went_wrong(path, source, err)) from err
     return module
 
 
-def _what_went_wrong(path: Path, err: BaseException) -> str:
+def _what_went_wrong(path: Path, source: Path, err: BaseException) -> str:
     line: int | None = None
-    if isinstance(err, FileNotFoundError) and err.filename and Path(err.filename) == path:
-        return f"There is no file {_shown(path)}."
+    if isinstance(err, FileNotFoundError) and err.filename == str(source):
+        return f"There is no file {_shown(source)}."
     if isinstance(err, SyntaxError) and err.filename == str(path):
         return f"{_shown(path)}, line {err.lineno}: {type(err).__name__}: {err.msg}"
     for frame in traceback.extract_tb(err.__traceback__):
@@ -286,8 +292,7 @@ def _check(task: TaskDef) -> None:
     if not callable(task.execute):
         raise UsageError("'execute' has to be a function.")
     for name in ("store", "scheduler"):
-        if isinstance(getattr(task, name), type):
-            setattr(task, name, getattr(task, name)())
+        _make_instance(task, name)
     _check_type(task, "store", Store, "a store, such as PickleStore()")
     _check_type(task, "scheduler", Scheduler, "a scheduler, such as ImmediateRun()")
     if not (isinstance(task.backend, type) and issubclass(task.backend, Backend)):
@@ -295,59 +300,96 @@ def _check(task: TaskDef) -> None:
             f"'backend' has to be a class such as LoadBalancingBackend, not {task.backend!r}."
         )
     for name in ("max_jobs", "min_items", "pool_size"):
-        value = getattr(task, name)
-        if not isinstance(value, int) or value < 1:
-            raise UsageError(f"{name!r} has to be a whole number from 1 on, not {value!r}.")
-    if not isinstance(task.retries, int) or task.retries < 0:
-        raise UsageError(f"'retries' has to be a whole number from 0 on, not {task.retries!r}.")
-    for name in ("timeout", "max_failures"):
-        value = getattr(task, name)
-        if value is not None and (not isinstance(value, int | float) or value <= 0):
-            raise UsageError(f"{name!r} has to be a number above 0 or None, not {value!r}.")
+        _check_whole_number(task, name, 1)
+    _check_whole_number(task, "retries", 0)
+    if task.seed is not None:
+        _check_whole_number(task, "seed", 0, " or None")
+    if task.max_failures is not None:
+        _check_whole_number(task, "max_failures", 1, " or None")
+    if task.timeout is not None and not (isinstance(task.timeout, Real) and task.timeout > 0):
+        raise UsageError(f"'timeout' has to be a number above 0 or None, not {task.timeout!r}.")
     _check_retry_on(task)
-    if task.seed is not None and (not isinstance(task.seed, int) or task.seed < 0):
-        raise UsageError(f"'seed' has to be a whole number from 0 on or None, not {task.seed!r}.")
     for name in ("exclude_from_result", "file_dep"):
-        value = getattr(task, name)
-        if isinstance(value, str) or not all(isinstance(item, str | PathLike) for item in value):
-            raise UsageError(f"{name!r} has to be a list of strings, not {value!r}.")
-    if not isinstance(task.scheduler_args, Mapping):
-        raise UsageError(f"'scheduler_args' has to be a dict, not {task.scheduler_args!r}.")
+        _check_strings(task, name)
+    for name in ("workdir", "python"):
+        _check_type(task, name, str | PathLike, "a path")
+    if task.resultfile is not None:
+        _check_type(task, "resultfile", str | PathLike, "a path or None")
+    _check_type(task, "scheduler_args", Mapping, "a dict")
     for name, argument in (("setup", "the process number"), ("on_finish", "the result's summary")):
         if getattr(task, name) is not None and not callable(getattr(task, name)):
             raise UsageError(f"{name!r} has to be a function of {argument}, or None.")
 
 
+def _make_instance(task: TaskDef, name: str) -> None:
+    value = getattr(task, name)
+    if isinstance(value, type):
+        try:
+            setattr(task, name, value())
+        except TypeError as err:
+            raise UsageError(f"{name!r} is the class {value.__qualname__}: {err}.") from None
+
+
+def _check_whole_number(task: TaskDef, name: str, least: int, or_none: str = "") -> None:
+    value = getattr(task, name)
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least:
+        raise UsageError(
+            f"{name!r} has to be a whole number from {least} on{or_none}, not {value!r}."
+        )
+    setattr(task, name, number)
+
+
+def _check_strings(task: TaskDef, name: str) -> None:
+    value = getattr(task, name)
+    items = list(value) if isinstance(value, Iterable) and not isinstance(value, str) else [None]
+    if not all(isinstance(item, str | PathLike) for item in items):
+        raise UsageError(f"{name!r} has to be a list of strings, not {value!r}.")
+    setattr(task, name, items)
+
+
 def _check_retry_on(task: TaskDef) -> None:
-    types = task.retry_on
-    if isinstance(types, type):
-        task.retry_on = types = (types,)
-    if types is not None and not all(
-        isinstance(each, type) and issubclass(each, BaseException) for each in types
-    ):
-        raise UsageError(f"'retry_on' has to be a tuple of exception types or None, not {types!r}.")
+    value: Any = task.retry_on
+    if value is None:
+        return
+    types = tuple(value) if isinstance(value, Iterable) else (value,)
+    if not all(isinstance(each, type) and issubclass(each, BaseException) for each in types):
+        raise UsageError(f"'retry_on' has to be a tuple of exception types or None, not {value!r}.")
+    task.retry_on = types
 
 
-def _check_type(task: TaskDef, name: str, expected: type, wanted: str) -> None:
+def _check_type(task: TaskDef, name: str, expected: type | types.UnionType, wanted: str) -> None:
     value = getattr(task, name)
     if not isinstance(value, expected):
         raise UsageError(f"{name!r} has to be {wanted}, not {value!r}.")
 
 
-def _warn_of_near_misses(task_name: str, variables: Mapping[str, object]) -> None:
+def _warn_of_near_misses(task_name: str, path: Path, variables: Mapping[str, object]) -> None:
     for name, value in variables.items():
         if name.startswith("_") or name in _VARIABLES or isinstance(value, types.ModuleType | type):
             continue
-        close = difflib.get_close_matches(name, _VARIABLES, n=1, cutoff=0.9)
+        close = _close_to(name, _VARIABLES, n=1, cutoff=0.9)
         if close:
             warnings.warn(
                 TaskWarning(
                     task_name,
-                    f"Task {task_name!r} sets {name!r}, which has no meaning to psyrun; "
+                    f"{_shown(path)} sets {name!r}, which has no meaning to psyrun; "
                     f"did you mean {close[0]!r}?",
                 ),
                 stacklevel=2,
             )
+
+
+def _close_to(name: str, known: Iterable[str], n: int, cutoff: float) -> list[str]:
+    similar = [other for other in known if set(other[:1] + other[-1:]) & set(name[:1] + name[-1:])]
+    if not similar:
+        return []
+    import difflib  # takes a while to load
+
+    return difflib.get_close_matches(name, similar, n=n, cutoff=cutoff)
 
 
 class PackageLoader:
@@ -436,7 +478,7 @@ class PackageLoader:
 
     def _unknown(self, name: str, known: Iterable[str]) -> str:
         names = sorted(known)
-        close = difflib.get_close_matches(name, names, n=5, cutoff=0.5)
+        close = _close_to(name, names, n=5, cutoff=0.5)
         hint = (
             f"did you mean {' or '.join(repr(other) for other in close)}?"
             if close

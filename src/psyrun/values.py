@@ -177,10 +177,10 @@ _MASK = 2**64 - 1
 def assignment_hashes(columns: Mapping[str, Sequence[Any]], n: int) -> npt.NDArray[np.uint64]:
     """Hash each row of a table of assignments.
 
-    A hash depends on nothing but the assignment: assignments that match have the same hash in every
-    process, on every platform, in whichever space and in whichever order of names. A parameter
-    that is NaN or `MISSING` contributes nothing. (Objects of classes that are neither numbers, text,
-    nor containers hash by how they pickle.)
+    A hash depends on nothing but the assignment: assignments that match have the same hash in
+    every process, on every platform, in whichever space and in whichever order of names. A
+    parameter that is NaN or `MISSING` contributes nothing. (Objects that are neither numbers,
+    text nor containers hash by how they pickle.)
 
     Parameters
     ----------
@@ -296,10 +296,13 @@ def mix(words: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     ndarray of uint64
         Words of the same shape; similar ones have become very different.
     """
-    words = words + _FRACTION
-    words = (words ^ (words >> np.uint64(30))) * np.uint64(0xBF58_476D_1CE4_E5B9)
-    words = (words ^ (words >> np.uint64(27))) * np.uint64(0x94D0_49BB_1331_11EB)
-    return words ^ (words >> np.uint64(31))
+    words = words + _FRACTION  # a copy
+    words ^= words >> np.uint64(30)
+    words *= np.uint64(0xBF58_476D_1CE4_E5B9)
+    words ^= words >> np.uint64(27)
+    words *= np.uint64(0x94D0_49BB_1331_11EB)
+    words ^= words >> np.uint64(31)
+    return words
 
 
 def _word(key: Hashable) -> int:

@@ -17,6 +17,7 @@
 """
 
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -81,14 +82,18 @@ class PlanDir:
         """Delete everything of the plan but its brief."""
         shutil.rmtree(self.path, ignore_errors=True)
 
-    def remove_rows(self) -> None:
-        """Delete the journals, once their rows are in the result."""
-        for path in (self.journals, self.claims):
-            shutil.rmtree(path, ignore_errors=True)
+    def remove_claims(self) -> None:
+        """Delete the claims of load-balancing jobs, once all of these have ended."""
+        shutil.rmtree(self.claims, ignore_errors=True)
 
     def log(self, step: str) -> Path:
         """Return the file for the output of a job; *step* may hold ``%a`` for the job's index."""
         return self.logs / f"{_file_name(step)}.log"
+
+    def all_logs(self) -> list[Path]:
+        """Return the logs that there are, those of the processes before that of the merge."""
+        logs = sorted(self.logs.glob("*.log"), key=_by_numbers)
+        return [log for log in logs if log.stat().st_size]
 
     def child_log(self, step: str, number: int) -> Path:
         """Return the file for the output of one of the processes of a job."""
@@ -100,11 +105,11 @@ class PlanDir:
 
     def new_journal(self, step: str) -> Path:
         """Return a name for a new journal of a job."""
-        return self.journals / f"{_file_name(step)}-{os.urandom(4).hex()}.journal"
+        return self.journals / f"{_file_name(step)}-{os.urandom(4).hex()}.journal.pickle"
 
     def all_journals(self) -> list[Path]:
         """Return the journals that there are, in a fixed order."""
-        return sorted(self.journals.glob("*.journal"))
+        return sorted(self.journals.glob("*.journal.pickle"))
 
     def all_jobs(self) -> list[Path]:
         """Return the files of the jobs that have begun."""
@@ -113,6 +118,11 @@ class PlanDir:
     def claim(self, first: int) -> Path:
         """Return the file that claims the rows to do from the *first* one on."""
         return self.claims / str(first)
+
+
+def _by_numbers(path: Path) -> tuple[bool, list[int], str]:
+    numbers = [int(number) for number in re.findall(r"\d+", path.name)]
+    return not numbers, numbers, path.name
 
 
 def _file_name(step: str) -> str:

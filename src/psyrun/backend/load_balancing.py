@@ -8,11 +8,14 @@ creates the next file; exclusive creation lets exactly one of several workers su
 import time
 
 from psyrun.backend.base import Backend, Batch, RowSource
-from psyrun.files import create_exclusively
+from psyrun.files import create_exclusively, read_shared
 from psyrun.workdir import PlanDir
 
 _PATIENCE = 60.0
 """Seconds for which a claim may stay unreadable; clients of NFS can take half of that."""
+
+_PATIENCE = 10.0
+"""Seconds to wait for the content of a claim that has none."""
 
 
 class LoadBalancingBackend(Backend):
@@ -55,28 +58,30 @@ class _ChainSource:
                 return first, first + 1
 
     def _walk(self) -> None:
+        """Go to the end of the chain, as far as it can be seen."""
         while self._next < self._stop:
             try:
-                content = self._files.claim(self._next).read_bytes()
+                content = read_shared(self._files.claim(self._next))
             except FileNotFoundError:
                 return
             if not content:
-                return  # created without links and not yet written
+                return  # made without a link, and not yet written
             self._next = int(content)
 
     def _follow(self, first: int) -> bool:
-        """Read a claim that somebody else was quicker with; tell whether there is anything in it.
+        """Read a claim that somebody else was quicker with; tell whether it holds anything.
 
         A client of a shared file system may go on for a while to believe that the file is not
-        there. Reading the directory makes it look again.
+        there; reading the directory makes it look again.
         """
-        pause, deadline = 0.001, time.monotonic() + _PATIENCE
+        pause, waited = 0.001, 0.0
         while True:
-            list(self._files.claims.iterdir())
+            there = str(first) in {path.name for path in self._files.claims.iterdir()}
             self._walk()
             if self._next != first:
                 return True
-            if time.monotonic() >= deadline:
+            if there and waited > _PATIENCE:
                 return False
             time.sleep(pause)
+            waited += pause
             pause = min(2 * pause, 1.0)

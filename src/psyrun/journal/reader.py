@@ -64,6 +64,8 @@ class Journal:
     frames : numpy.ndarray, shape (n,)
         The heads of the frames in the order of writing, with the fields ``row``, ``kind``,
         ``attempt``, ``start`` (seconds since the epoch), ``duration`` (seconds), ``length``.
+    size : int
+        How much of the file has been read, in bytes.
     damages : list of Damage
         What could not be read.
     """
@@ -95,6 +97,7 @@ class Journal:
                 buffer = buffer[used:]
                 base += used
             found, _ = self._find_frames(buffer, base, at_end=True)
+            self.size = base + len(buffer)
             if found:
                 yield buffer, base, found
 

@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import platform
 import zlib
 from pathlib import Path
 
@@ -33,7 +32,7 @@ class JournalWriter:
         self._fd = os.open(path, flags, 0o666)
         self._end = 0
         self._put(heading(plan_id))
-        about = {"host": platform.node(), "pid": os.getpid()}
+        about = {"host": os.uname().nodename, "pid": os.getpid()}
         self.append(-1, Kind.ABOUT, json.dumps(about).encode())
 
     def append(
@@ -87,6 +86,10 @@ class JournalWriter:
                 err.filename = str(self.path)
             raise
         self._end += written
+
+    def sync(self) -> None:
+        """Flush the journal to the disk, so that it survives a power cut."""
+        os.fdatasync(self._fd)
 
     def close(self) -> None:
         """Flush the journal to the disk and close it."""

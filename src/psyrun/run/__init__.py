@@ -14,7 +14,7 @@ from psyrun.run.submission import (
     submit,
 )
 from psyrun.run.survey import Survey, resultfile_of, survey, workdir_of
-from psyrun.run.trial import try_first_row
+from psyrun.run.trial import prepare_call, try_first_row
 
 __all__ = [
     "MERGE",
@@ -32,6 +32,7 @@ __all__ = [
     "kill",
     "make_plan",
     "merge_directory",
+    "prepare_call",
     "progress",
     "resultfile_of",
     "steps_of",

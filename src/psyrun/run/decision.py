@@ -1,6 +1,7 @@
 """Deciding what to evaluate."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from typing import NamedTuple
 
 from psyrun.backend.base import number_of_jobs
 from psyrun.digest import space_digest
@@ -15,8 +16,7 @@ from psyrun.run.survey import Survey, resultfile_of, survey, workdir_of
 from psyrun.tasks import TaskDef
 
 
-@dataclass(frozen=True)
-class Decision:
+class Decision(NamedTuple):
     """What a ``psy run`` is going to do.
 
     Attributes
@@ -33,6 +33,8 @@ class Decision:
         Rows that each evaluates at a time.
     max_failures : int or None
         Failed rows after which no more are handed out.
+    selected : RowSet or None
+        Rows that were asked for, None if all.
     """
 
     survey: Survey
@@ -41,10 +43,13 @@ class Decision:
     n_jobs: int
     pool_size: int
     max_failures: int | None
+    selected: RowSet | None = None
 
     @property
     def nothing_to_do(self) -> bool:
-        """Whether the task is up to date."""
+        """Whether the task is up to date, or what was asked for has been computed."""
+        if self.selected is not None and not self.todo:
+            return self.keep and self.survey.merged and not self.survey.changes
         return self.keep and self.survey.up_to_date
 
     @property
@@ -64,7 +69,12 @@ class Decision:
 
 
 def decide(
-    task: TaskDef, *, keep: bool = False, n_parallel: int | None = None, fail_fast: bool = False
+    task: TaskDef,
+    *,
+    keep: bool = False,
+    n_parallel: int | None = None,
+    fail_fast: bool = False,
+    select: Callable[[Survey], RowSet] | None = None,
 ) -> Decision:
     """Decide what to evaluate.
 
@@ -78,11 +88,14 @@ def decide(
         Rows to evaluate at a time; only where jobs run one after the other on this machine.
     fail_fast : bool, optional
         Whether to stop at the first failure.
+    select : callable, optional
+        Says which of the rows are wanted.
 
     Raises
     ------
     UsageError
-        If the result file was not written by psyrun, or *n_parallel* does not fit the scheduler.
+        If the result file was not written by psyrun, *n_parallel* does not fit the scheduler, or
+        only some rows are wanted of a task that would have to start over.
     """
     if n_parallel is not None and not task.scheduler.serial:
         raise UsageError(
@@ -97,11 +110,22 @@ def decide(
     keep = keep or not found.changes
     rows = RowSet.span(0, found.total)
     todo = rows - found.ledger.completed if keep else rows
+    selected = None
+    if select is not None:
+        if not keep and found.ledger.completed:
+            raise UsageError(
+                f"The {' and '.join(found.changes)} of task {task.name!r} changed, so it would "
+                f"start over with some of its rows only; keep what has been computed with "
+                f"--continue, or run all rows."
+            )
+        selected = select(found)
+        todo &= selected
     n_jobs = number_of_jobs(len(todo), task.max_jobs, task.min_items)
     return Decision(
         survey=found,
         keep=keep,
         todo=todo,
+        selected=selected,
         n_jobs=min(n_jobs, 1) if task.scheduler.serial else n_jobs,
         pool_size=n_parallel or task.pool_size,
         max_failures=1 if fail_fast else task.max_failures,

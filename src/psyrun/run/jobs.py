@@ -5,8 +5,7 @@ import os
 import signal
 import time
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from psyrun.files import write_whole
 from psyrun.history import History, read_history
@@ -24,8 +23,7 @@ def steps_of(brief: Brief) -> list[str]:
     return [f"process:{i}" for i in range(len(brief.batches))] + [MERGE]
 
 
-@dataclass(frozen=True)
-class Submitted:
+class Submitted(NamedTuple):
     """The jobs of a plan as the scheduler knows them, and whether these are all."""
 
     jobs: list[tuple[str, Any]]
@@ -46,8 +44,7 @@ def read_submitted(files: PlanDir) -> Submitted:
         return Submitted([], complete=False)
 
 
-@dataclass(frozen=True)
-class Jobs:
+class Jobs(NamedTuple):
     """The jobs of a plan that have not ended.
 
     Attributes

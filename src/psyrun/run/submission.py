@@ -1,16 +1,18 @@
 """From a decision to a plan, and from a plan to jobs."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from psyrun.exceptions import PsyrunError, SchedulerError, TaskBusyError
 from psyrun.jobstate import JobState, read_states
 from psyrun.plan import Brief, Limits, Plan, Source, publish
+from psyrun.processes import ProcessId
 from psyrun.provenance import git_state
 from psyrun.run.decision import Decision
 from psyrun.run.jobs import Submitted, steps_of
+from psyrun.run.merge_job import merge_here
 from psyrun.run.survey import resultfile_of, workdir_of
 from psyrun.seeding import fresh_entropy
 from psyrun.tasks import CONF_FILE, TaskDef
@@ -18,8 +20,7 @@ from psyrun.timelimit import parse_time
 from psyrun.workdir import PlanDir
 
 
-@dataclass(frozen=True)
-class Started:
+class Started(NamedTuple):
     """A plan that has been written down."""
 
     brief: Brief
@@ -56,6 +57,8 @@ def make_plan(decision: Decision) -> Started:
         total=found.total,
         todo=len(decision.todo),
         limits=_limits_of(task, decision),
+        process=ProcessId.current(),
+        created=time.time(),
         git=git_state(task.path.parent),
         has_on_finish=task.on_finish is not None,
     )
@@ -174,6 +177,9 @@ def _submissions(
             ids.append(jobid)
             yield step, jobid
     on_step(merge_step)
+    if scheduler.serial:
+        merge_here(files)
+        return
     yield (
         merge_step,
         scheduler.submit(

@@ -1,7 +1,7 @@
 """What is there of a task."""
 
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from psyrun.digest import digest
 from psyrun.exceptions import UsageError
@@ -25,8 +25,7 @@ def resultfile_of(task: TaskDef) -> Path:
     return workdir_of(task).result(task.store.ext)
 
 
-@dataclass(frozen=True)
-class Survey:
+class Survey(NamedTuple):
     """What is there of a task.
 
     Attributes

@@ -1,11 +1,14 @@
-"""Trying a task on one row."""
+"""Evaluating one row here, as a job would."""
 
 from contextlib import chdir
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from psyrun.evaluation import Evaluator
 from psyrun.exceptions import UsageError
+from psyrun.history import read_history
 from psyrun.rows import RowSet
+from psyrun.run.survey import workdir_of
 from psyrun.seeding import fresh_entropy, row_seeds
 from psyrun.tasks import TaskDef
 
@@ -27,24 +30,60 @@ def try_first_row(task: TaskDef) -> dict[str, Any]:
     BaseException
         Whatever the task's functions raise.
     """
+    if not task.pspace:
+        raise UsageError(f"The parameter space of task {task.name!r} is empty; nothing to test.")
+    call = prepare_call(task, 0)
+    kept = {k: v for k, v in call.assignment.items() if k not in task.exclude_from_result}
+    task.store.check(kept)
+    return call.assignment | call.evaluate()
+
+
+class Call(NamedTuple):
+    """One row, ready to be evaluated here."""
+
+    assignment: dict[str, Any]
+    seed: int
+    evaluator: Evaluator
+    directory: Path
+
+    def evaluate(self) -> dict[str, Any]:
+        """Evaluate the row as a job would, and return its result."""
+        with chdir(self.directory):
+            return self.evaluator.result(self.assignment, self.seed)
+
+
+def prepare_call(task: TaskDef, row: int) -> Call:
+    """Prepare the evaluation of one row in this process, with the seed that it has had.
+
+    Raises
+    ------
+    UsageError
+        If there is no such row.
+    """
     space = task.pspace
     assert space is not None
-    if not len(space):
-        raise UsageError(f"The parameter space of task {task.name!r} is empty; nothing to test.")
-    entropy = task.seed if task.seed is not None else fresh_entropy()
-    first = RowSet.span(0, 1).to_array()
-    seed = int(row_seeds(space, first, space[first].build(), entropy)[0])
+    if not 0 <= row < len(space):
+        raise UsageError(
+            f"Task {task.name!r} has no row {row}: "
+            + (f"its rows are 0 to {len(space) - 1}." if len(space) else "its space is empty.")
+        )
+    rows = RowSet.span(row, row + 1).to_array()
+    seed = int(row_seeds(space, rows, space[rows].build(), _entropy(task))[0])
     with chdir(task.path.parent):
         extra = task.setup(0) if task.setup is not None else None
-        evaluator = Evaluator(
-            task.execute,
-            space.keys(),
-            store=task.store,
-            exclude=task.exclude_from_result,
-            omit_missing=task.omit_missing,
-            extra=extra,
-        )
-        assignment = space[0]
-        task.store.check({k: v for k, v in assignment.items() if k not in task.exclude_from_result})
-        evaluator.payload(assignment, seed)
-        return assignment | evaluator.result(assignment, seed)
+    evaluator = Evaluator(
+        task.execute,
+        space.keys(),
+        store=task.store,
+        exclude=task.exclude_from_result,
+        omit_missing=task.omit_missing,
+        extra=extra,
+    )
+    return Call(space[row], seed, evaluator, task.path.parent)
+
+
+def _entropy(task: TaskDef) -> int:
+    if task.seed is not None:
+        return task.seed
+    plan = read_history(workdir_of(task)).plan
+    return plan.entropy if plan is not None else fresh_entropy()

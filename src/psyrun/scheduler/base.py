@@ -1,6 +1,7 @@
 """Running commands somewhere: the contract of schedulers."""
 
 import subprocess
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -163,6 +164,32 @@ def _flag(name: str) -> str:
 def resolve(scheduler_args: Mapping[str, Any] | None, name: str | None) -> dict[str, Any]:
     """Call those values that are functions with the job's name."""
     return {k: v(name) if callable(v) else v for k, v in (scheduler_args or {}).items()}
+
+
+class Listing:
+    """The jobs as a scheduler lists them, asked for at most once a second.
+
+    Parameters
+    ----------
+    ask : callable
+        Asks the scheduler; returns the status of each job by its id.
+    """
+
+    def __init__(self, ask: Callable[[], dict[JobId, JobStatus]]) -> None:
+        self._ask = ask
+        self._jobs: dict[JobId, JobStatus] = {}
+        self._expires = 0.0
+
+    def jobs(self) -> dict[JobId, JobStatus]:
+        """Return the jobs; what is added to them is forgotten with the next question."""
+        if time.monotonic() >= self._expires:
+            self._jobs = self._ask()
+            self._expires = time.monotonic() + 1.0
+        return self._jobs
+
+    def expire(self) -> None:
+        """Ask again when next needed: something has been submitted or killed."""
+        self._expires = 0.0
 
 
 def call(command: Sequence[str], *, fine: Sequence[int] = (0,), stdin: str | None = None) -> str:

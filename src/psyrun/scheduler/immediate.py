@@ -5,10 +5,8 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from psyrun.processes import WATCH_PARENT
 from psyrun.scheduler.base import JobId, JobStatus, Scheduler
-
-WATCH_PARENT = "PSYRUN_WATCH_PARENT"
-"""Environment variable that tells a worker to end with the process of this number."""
 
 
 class ImmediateRun(Scheduler):

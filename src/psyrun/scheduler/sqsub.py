@@ -9,6 +9,7 @@ from psyrun.exceptions import SchedulerError
 from psyrun.scheduler.base import (
     JobId,
     JobStatus,
+    Listing,
     Option,
     Scheduler,
     build_options,
@@ -47,7 +48,7 @@ class Sqsub(Scheduler):
         if workdir is None:
             workdir = Path("/work") / os.environ.get("USER", "") / "psyrun"
         self.workdir = str(workdir)
-        self._jobs: dict[int, JobStatus] | None = None
+        self._listing = Listing(lambda: _parse(call(["sqjobs"], fine=(0, 1))))
 
     def submit(
         self,
@@ -91,9 +92,11 @@ class Sqsub(Scheduler):
         try:
             call(["sqsub", *build_options(self._OPTIONS, values), *args])
             jobid = int(idfile.read_text())
+        except (FileNotFoundError, ValueError) as err:
+            raise SchedulerError(f"sqsub has not written the job's number to {idfile}.") from err
         finally:
             idfile.unlink(missing_ok=True)
-        self._jobs = None
+        self._listing.expire()
         return jobid
 
     def _is_unfinished(self, jobid: JobId) -> bool:
@@ -103,11 +106,11 @@ class Sqsub(Scheduler):
     def kill(self, jobid: JobId) -> None:
         """Kill a job."""
         call(["sqkill", str(jobid)])
-        self._jobs = None
+        self._listing.expire()
 
     def get_status(self, jobid: JobId) -> JobStatus | None:
         """Return what ``sqjobs`` knows of a job, None if nothing."""
-        jobs = self._listed()
+        jobs = self._listing.jobs()
         if jobid not in jobs:
             # Exit code 1: there is no such job.
             jobs |= _parse(call(["sqjobs", str(jobid)], fine=(0, 1)))
@@ -115,16 +118,11 @@ class Sqsub(Scheduler):
 
     def get_jobs(self) -> Iterable[JobId]:
         """Return the ids of all queued and running jobs of the user."""
-        return [jobid for jobid, job in self._listed().items() if job.status != "D"]
-
-    def _listed(self) -> dict[int, JobStatus]:
-        if self._jobs is None:
-            self._jobs = _parse(call(["sqjobs"], fine=(0, 1)))
-        return self._jobs
+        return [jobid for jobid, job in self._listing.jobs().items() if job.status != "D"]
 
 
-def _parse(table: str) -> dict[int, JobStatus]:
-    jobs = {}
+def _parse(table: str) -> dict[JobId, JobStatus]:
+    jobs: dict[JobId, JobStatus] = {}
     for line in table.splitlines()[2:]:  # below two lines of headings
         columns = line.split(None, 5)
         if len(columns) > 2 and columns[0].isdigit():

@@ -3,11 +3,13 @@
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from functools import cache
-from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from psyrun.exceptions import StoreError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 Columns = Mapping[str, Sequence[Any]]
 """A table: for each column name the values of all rows."""
@@ -198,8 +200,10 @@ class AutodetectStore(Store):
 
 
 @cache
-def _registered() -> dict[str, EntryPoint]:
+def _registered() -> "dict[str, EntryPoint]":
     """Return the entry point of the store for each extension."""
+    from importlib.metadata import EntryPoint, entry_points  # takes long to load
+
     built_in = {".h5": "h5:H5Store", ".npz": "npz:NpzStore", ".pkl": "pickle:PickleStore"}
     return {point.name: point for point in entry_points(group="psyrun.stores")} | {
         ext: EntryPoint(ext, f"psyrun.store.{value}", "psyrun.stores")

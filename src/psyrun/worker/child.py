@@ -1,17 +1,26 @@
 """A child of a worker, as its supervisor sees it."""
 
+import atexit
 import os
 import signal
 import socket
-import subprocess
 import sys
 import time
+import traceback
+import warnings
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import NoReturn
 
 from psyrun.worker.channel import NOTHING_LEFT, Assignment, Page, answer
+from psyrun.worker.evaluate import evaluate_rows
 
-_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+CAN_FORK = sys.platform == "linux"
+"""Whether a process that has loaded NumPy, but no code of the user, may be copied.
+
+Elsewhere system libraries do not stand that, and each child is started anew, which takes longer.
+"""
 
 
 class Child:
@@ -29,8 +38,8 @@ class Child:
         File for what it prints.
     deadline : float
         When the job ends, in seconds of the monotonic clock.
-    n_threads : int or None
-        Threads that numerical libraries may use, if the user has not set that.
+    siblings : iterable of Child, optional
+        Children that there are already.
     """
 
     def __init__(
@@ -40,32 +49,25 @@ class Child:
         number: int,
         log: Path,
         deadline: float,
-        n_threads: int | None,
+        siblings: Iterable["Child"] = (),
     ) -> None:
         self.number = number
         self.log = log
         self.page = Page.create(deadline)
         self.connection, theirs = socket.socketpair()
-        environment = dict(os.environ)
-        if n_threads is not None:
-            environment = dict.fromkeys(_THREADS, str(n_threads)) | environment
-        with theirs, log.open("ab") as output:
-            self.process = subprocess.Popen(  # noqa: S603 - words, not a shell's line
-                [
-                    *(sys.executable, "-P", "-m", "psyrun.worker", str(head), step),
-                    *(str(number), str(theirs.fileno()), str(self.page.fd)),
-                ],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                pass_fds=[theirs.fileno(), self.page.fd],
-                env=environment,
-                process_group=0,
-            )
         self.assigned: Assignment | None = None
         self.rate = 0.0  # rows a second in its last assignment
-        self.overdue = False
+        self.overdue = self.killed = self.disconnected = False
         self._asked_at = 0.0
+        with theirs, log.open("ab") as output:
+            if CAN_FORK:
+                self.pid = _fork()
+                if self.pid == 0:
+                    for each in (self, *siblings):
+                        each.connection.close()
+                    _become(output.fileno(), head, step, number, theirs, self.page)
+            else:
+                self.pid = _spawn(output.fileno(), head, step, number, theirs, self.page)
 
     def asks(self) -> bool:
         """Read what the child has sent; whether it asks for rows."""
@@ -90,27 +92,92 @@ class Child:
 
     def rest(self) -> Assignment | None:
         """Return which of the rows that it got it has not begun, None if there are none."""
-        if self.assigned is None or self.assigned == NOTHING_LEFT:
+        given = self.assigned
+        if given is None or given == NOTHING_LEFT:
             return None
         position = self.page.doing().position
-        start, stop, attempt = self.assigned
-        if not start <= position < stop:
-            return self.assigned
-        return Assignment(position + 1, stop) if position + 1 < stop else None
+        if not given.start <= position < given.stop:
+            return given
+        return Assignment(position + 1, given.stop) if position + 1 < given.stop else None
 
     def stop(self, deadline: float) -> None:
         """Ask it to take no further row, and tell it until when the present one may take."""
         self.page.set_deadline(deadline)
         self.page.ask_to_stop()
 
+    def poll(self, *, wait: bool = False) -> int | None:
+        """Return its exit code, below 0 the signal that ended it; None if it has not ended."""
+        pid, status = os.waitpid(self.pid, 0 if wait else os.WNOHANG)
+        return os.waitstatus_to_exitcode(status) if pid else None
+
     def kill(self) -> None:
         """End it at once, with all processes that it has started."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        with suppress(ProcessLookupError):
-            self.process.kill()
+        self.killed = True
+        for end in (os.killpg, os.kill):
+            with suppress(ProcessLookupError, PermissionError):
+                end(self.pid, signal.SIGKILL)
 
     def close(self) -> None:
         """Give back what was shared with it."""
         self.connection.close()
         self.page.close()
+
+
+def _fork() -> int:
+    with warnings.catch_warnings():
+        # NumPy's linear algebra has threads, but stands being copied.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
+
+
+def _become(
+    output: int, head: Path, step: str, number: int, connection: socket.socket, page: Page
+) -> NoReturn:
+    """Go on as a child, and end as a process of its own would."""
+    code = 1
+    try:
+        os.setpgid(0, 0)
+        signal.set_wakeup_fd(-1)
+        _redirect(output)
+        code = evaluate_rows(head, step, number, connection, page)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        with suppress(BaseException):
+            atexit._run_exitfuncs()
+        with suppress(BaseException):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        os._exit(code)
+
+
+def _redirect(output: int) -> None:
+    os.dup2(output, 1)
+    os.dup2(output, 2)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.close(nothing)
+
+
+def _spawn(
+    output: int, head: Path, step: str, number: int, connection: socket.socket, page: Page
+) -> int:
+    connection.set_inheritable(True)
+    os.set_inheritable(page.fd, True)
+    try:
+        return os.posix_spawn(
+            sys.executable,
+            [
+                *(sys.executable, "-P", "-m", "psyrun.worker", str(head), step),
+                *(str(number), str(connection.fileno()), str(page.fd)),
+            ],
+            os.environ,
+            file_actions=[
+                (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+                (os.POSIX_SPAWN_DUP2, output, 1),
+                (os.POSIX_SPAWN_DUP2, output, 2),
+            ],
+            setpgroup=0,
+        )
+    finally:
+        os.set_inheritable(page.fd, False)

@@ -17,12 +17,12 @@ from psyrun.failure import Failure
 from psyrun.journal import JournalWriter, Kind
 from psyrun.plan import Limits, Plan, read_brief, read_plan
 from psyrun.provenance import write_environment
+from psyrun.rowlog import RowLog
 from psyrun.seeding import row_seeds
 from psyrun.tasks import TaskDef, load_snapshot
 from psyrun.timelimit import use_deadline
 from psyrun.workdir import PlanDir
 from psyrun.worker.channel import Assignment, Page, Trouble, ask
-from psyrun.worker.rowlog import RowLog
 
 _BLOCK = 4096
 """Rows whose assignments are made at a time."""
@@ -33,23 +33,36 @@ _SLOW = 1e-4
 Where rows are quicker and the task sets no seed, those states just go on from row to row.
 """
 
+_SYNC_EVERY = 5.0
+"""Seconds of work that a power cut may cost; the death of a process costs the current row."""
+
 _STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 
 
-def evaluate_rows(head: Path, step: str, number: int, socket_fd: int, page_fd: int) -> int:
-    """Evaluate rows until the supervisor has no more; return the exit code."""
-    page = Page(page_fd)
-    connection = socket.socket(fileno=socket_fd)
-    os.set_inheritable(page_fd, False)
-    connection.set_inheritable(False)
+def evaluate_rows(head: Path, step: str, number: int, connection: socket.socket, page: Page) -> int:
+    """Evaluate rows until the supervisor has no more; return the exit code.
+
+    Parameters
+    ----------
+    head : Path
+        The plan.
+    step : str
+        The job's step.
+    number : int
+        Number of this process in its job.
+    connection : socket
+        To the supervisor.
+    page : Page
+        Shared with the supervisor.
+    """
     _let_signals_end_it_in_good_order(page)
     _die_with_parent()
     use_deadline(page.deadline)
     brief, files = read_brief(head)
-    plan = read_plan(files)
     try:
         os.chdir(brief.task_dir)
         task = load_snapshot(brief, files)
+        plan = read_plan(files)  # which may refer to the task's classes
         if number == 0:
             write_environment(files.environment)
         evaluator = _make_evaluator(task, plan, number)
@@ -80,6 +93,14 @@ def _make_evaluator(task: TaskDef, plan: Plan, number: int) -> Evaluator:
         omit_missing=task.omit_missing,
         extra=task.setup(number) if task.setup is not None else None,
     )
+
+
+def evaluate_spawned(head: Path, step: str, number: int, socket_fd: int, page_fd: int) -> int:
+    """Evaluate rows in a process that was started for it; return the exit code."""
+    connection = socket.socket(fileno=socket_fd)
+    connection.set_inheritable(False)
+    os.set_inheritable(page_fd, False)
+    return evaluate_rows(head, step, number, connection, Page(page_fd))
 
 
 class _Retries:
@@ -117,6 +138,7 @@ class _Rows:
         self._parent = os.getppid()
         self._home = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
         self._duration = math.inf
+        self._synced = time.monotonic()
         self._is_copy = self._has_moved = False
         os.register_at_fork(after_in_child=self._on_fork)
         sys.addaudithook(self._on_audit_event)
@@ -193,6 +215,9 @@ class _Rows:
             self._failed += 1
         self._end_output(row, attempt)
         self._page.end()
+        if clock - self._synced > _SYNC_EVERY:
+            self._journal.sync()
+            self._synced = clock
         if self._has_moved:
             os.fchdir(self._home)
             self._has_moved = False

@@ -6,7 +6,6 @@ import os
 import select
 import signal
 import socket
-import subprocess
 import sys
 import time
 from collections import deque
@@ -19,11 +18,11 @@ from psyrun.failure import DIED, TIMED_OUT, Failure
 from psyrun.jobstate import JobState, read_states
 from psyrun.journal import JournalWriter, Kind
 from psyrun.plan import Brief, read_brief
-from psyrun.scheduler.immediate import WATCH_PARENT
-from psyrun.workdir import PlanDir
+from psyrun.processes import WATCH_PARENT
+from psyrun.rowlog import mark_row
+from psyrun.workdir import PlanDir, Workdir
 from psyrun.worker.channel import NOTHING_LEFT, Assignment, Doing, Trouble
 from psyrun.worker.child import Child
-from psyrun.worker.rowlog import mark_row
 
 _TICK = 0.25
 _GRACE = 10.0
@@ -35,6 +34,9 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 def process_rows(head: Path, step: str) -> int:
     """Do a process job; return its exit code: 0 if each row that it did was completed."""
     brief, files = read_brief(head)
+    if Workdir.of_plan(files, brief.task).plan_heads()[-1] != head:
+        print(f"Plan {brief.plan_id} is not the newest one any more; nothing was evaluated.")
+        return 0
     return _Supervisor(brief, files, step).run()
 
 
@@ -49,7 +51,7 @@ class _Supervisor:
         self._left_over: deque[Assignment] = deque()
         self._children: list[Child] = []
         self._completed = self._failed = 0  # of children that have ended
-        self._state = JobState(step)
+        self._state = JobState.beginning(step)
         self._next_beat = 0.0
         self._journal: JournalWriter | None = None
         self._stopping = self._trouble = ""
@@ -80,23 +82,15 @@ class _Supervisor:
         return wake
 
     def _start_child(self, number: int) -> None:
-        n_threads = None
-        if self._pool_size > 1:
-            n_threads = max(1, (os.cpu_count() or 1) // self._pool_size)
-        self._children.append(
-            Child(
-                self._files.head,
-                self._step,
-                number,
-                self._files.child_log(self._step, number),
-                self._end,
-                n_threads,
-            )
-        )
+        log = self._files.child_log(self._step, number)
+        child = Child(self._files.head, self._step, number, log, self._end, self._children)
+        self._children.append(child)
 
     def _wait(self, wake: socket.socket) -> None:
-        by_fd = {child.connection.fileno(): child for child in self._children}
-        ready, _, _ = select.select([wake.fileno(), *by_fd], [], [], _TICK)
+        by_fd = {c.connection.fileno(): c for c in self._children if not c.disconnected}
+        # A child that has closed its end is about to end itself.
+        patience = _TICK if len(by_fd) == len(self._children) else 0.002
+        ready, _, _ = select.select([wake.fileno(), *by_fd], [], [], patience)
         for source in ready:
             if source == wake.fileno():
                 with suppress(BlockingIOError):
@@ -104,9 +98,7 @@ class _Supervisor:
             elif (child := by_fd[source]).asks():
                 child.assign(self._next_assignment(child))
             else:
-                # The end of the connection: the child has ended or is about to.
-                with suppress(subprocess.TimeoutExpired):
-                    child.process.wait(timeout=1)
+                child.disconnected = True
 
     def _next_assignment(self, child: Child) -> Assignment:
         self._look_at_failures()
@@ -134,11 +126,10 @@ class _Supervisor:
                 child.overdue = now - child.page.doing().since > self._limits.timeout
             if child.overdue or now > self._kill_at:
                 child.kill()
-                child.process.wait()
 
     def _look_after_children(self) -> None:
         for child in list(self._children):
-            code = child.process.poll()
+            code = child.poll(wait=child.killed)
             if code is not None:
                 self._children.remove(child)
                 self._bury(child, code)

@@ -1,0 +1,54 @@
+"""All stores pass the contract."""
+
+from psyrun.store import AutodetectStore, PickleStore
+from psyrun.store.h5 import H5Store
+from psyrun.store.npz import NpzStore
+from psyrun.testing import StoreContract
+from psyrun.testing.stores import KINDS
+
+
+class TestPickleStore(StoreContract):
+    kinds = tuple(KINDS)
+    kills = 30
+
+    def make_store(self):
+        return PickleStore()
+
+
+class TestPickleStoreOfProtocol2(StoreContract):
+    kinds = tuple(KINDS)
+
+    def make_store(self):
+        return PickleStore(protocol=2)
+
+
+class TestNpzStore(StoreContract):
+    kills = 30
+
+    def make_store(self):
+        return NpzStore()
+
+
+class TestH5Store(StoreContract):
+    kills = 30
+
+    def make_store(self):
+        return H5Store()
+
+
+class TestH5StoreElsewhere(StoreContract):
+    def make_store(self):
+        return H5Store(node="/some/where")
+
+
+class TestH5StoreInTheRoot(StoreContract):
+    def make_store(self):
+        return H5Store(node="/")
+
+
+class TestAutodetectStore(StoreContract):
+    def make_store(self):
+        return AutodetectStore()
+
+    def file_in(self, directory):
+        return super().file_in(directory).with_suffix(".h5")
