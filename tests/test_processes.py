@@ -5,6 +5,7 @@ import os
 import platform
 import subprocess
 import sys
+import time
 
 import pytest
 
@@ -97,7 +98,7 @@ def test_ps_tells_the_same_where_there_is_no_proc(child):
 def test_a_job_is_running_while_its_process_lives(tmp_path, child):
     process, identity = child
     path = tmp_path / "process-0.json"
-    JobState("process:0", process=identity).write(path)
+    JobState("process:0", identity, time.time()).write(path)
     [(_, state)] = read_states([path])
     assert state == JobState.read(path)
     assert is_running(state, path)
@@ -109,7 +110,7 @@ def test_a_job_is_running_while_its_process_lives(tmp_path, child):
 
 def test_a_job_of_another_machine_is_running_while_it_gives_signs_of_life(tmp_path):
     path = tmp_path / "process-0.json"
-    JobState("process:0", process=ProcessId("elsewhere", "x/y", 1, "1")).write(path)
+    JobState("process:0", ProcessId("elsewhere", "x/y", 1, "1"), time.time()).write(path)
     state = JobState.read(path)
     assert is_running(state, path)
     os.utime(path, (0, 0))
@@ -118,7 +119,7 @@ def test_a_job_of_another_machine_is_running_while_it_gives_signs_of_life(tmp_pa
 
 
 def test_damaged_states_are_left_out(tmp_path):
-    JobState("merge").write(tmp_path / "merge.json")
+    JobState.beginning("merge").write(tmp_path / "merge.json")
     contents = [b"", b"{", b"[]", b"{}", b'{"step": 1, "process": 3}', b"\xff\xfe", b"null"]
     for i, content in enumerate(contents):
         (tmp_path / f"{i}.json").write_bytes(content)
@@ -128,7 +129,7 @@ def test_damaged_states_are_left_out(tmp_path):
 
 def test_the_end_of_a_job_is_kept(tmp_path):
     path = tmp_path / "process-0.json"
-    JobState("process:0").counting(5, 2).ending("stopped", "got SIGTERM").write(path)
+    JobState.beginning("process:0").counting(5, 2).ending("stopped", "got SIGTERM").write(path)
     state = JobState.read(path)
     assert (state.completed, state.failed, state.how, state.why) == (5, 2, "stopped", "got SIGTERM")
     assert state.ended >= state.begun

@@ -69,6 +69,8 @@ def run(directory):
         )
         (job / "pid.tmp").write_text(str(process.pid))
         (job / "pid.tmp").rename(job / "pid")
+        if (job / "ended").exists():  # killed meanwhile
+            process.kill()
         process.wait()
     (job / "ended").touch()
 
@@ -88,9 +90,9 @@ def sqkill(number):
     job = JOBS / number
     if not job.exists() or (job / "ended").exists():
         sys.exit(f"sqkill: job {number} not found")
+    (job / "ended").touch()
     with suppress(FileNotFoundError, ProcessLookupError):
         os.killpg(int((job / "pid").read_text()), signal.SIGKILL)
-    (job / "ended").touch()
 
 program = os.path.basename(sys.argv[0])
 if sys.argv[1:2] == ["run"]:

@@ -17,15 +17,17 @@ _SIZE = 16
 _BLOCK = 1 << 16
 
 
-def digest(task_file: Path, file_dep: list[str], space: ParameterSpace) -> Digest:
+def digest(task: bytes, directory: Path, file_dep: list[str], space: ParameterSpace) -> Digest:
     """Hash what a result depends on.
 
     Parameters
     ----------
-    task_file : Path
-        The task file.
+    task : bytes
+        Content of the task file.
+    directory : Path
+        Where the task file is.
     file_dep : list of str
-        Further files, relative to the task file.
+        Further files, relative to that directory.
     space : ParameterSpace
         The parameter space.
 
@@ -35,8 +37,8 @@ def digest(task_file: Path, file_dep: list[str], space: ParameterSpace) -> Diges
         If one of the files is not there.
     """
     return Digest(
-        task=content_hash(task_file),
-        file_dep={name: content_hash(task_file.parent / name) for name in file_dep},
+        task=hashlib.blake2b(task, digest_size=_SIZE).hexdigest(),
+        file_dep={name: content_hash(directory / name) for name in file_dep},
         space=space_digest(space),
     )
 

@@ -4,6 +4,7 @@ import json
 import os
 import reprlib
 from collections.abc import Mapping
+from functools import cache
 from types import TracebackType
 from typing import NamedTuple
 
@@ -70,7 +71,9 @@ class Failure(NamedTuple):
 
         tb = _users_part(err.__traceback__)
         frames = traceback.extract_tb(tb)
-        where = f"{frames[-1].filename}:{frames[-1].lineno} in {frames[-1].name}" if frames else ""
+        libraries = _libraries()
+        own = [frame for frame in frames if not frame.filename.startswith(libraries)]
+        where = f"{own[-1].filename}:{own[-1].lineno} in {own[-1].name}" if own else ""
         return cls(
             type=type(err).__qualname__,
             message=message_of(err),
@@ -90,6 +93,16 @@ class Failure(NamedTuple):
     def decode(cls, payload: bytes) -> "Failure":
         """Read a failure from a journal."""
         return cls(**json.loads(payload))
+
+
+@cache
+def _libraries() -> tuple[str, ...]:
+    """Return where code lies that is not the user's own."""
+    import sysconfig  # most rows do without it
+
+    paths = sysconfig.get_paths()
+    places = {paths[name] for name in ("stdlib", "platstdlib", "purelib", "platlib")}
+    return (*places, os.path.dirname(__file__))  # noqa: PTH120 - as in tracebacks
 
 
 def message_of(err: BaseException) -> str:

@@ -81,6 +81,11 @@ class History(NamedTuple):
         return None if self.record is None else self.record.run
 
     @property
+    def number(self) -> int:
+        """Number of the newest plan, 0 if there is none."""
+        return 0 if self.files is None else int(self.files.head.stem)
+
+    @property
     def merged(self) -> bool:
         """Whether the newest plan has been merged into the result file."""
         return self.record is not None and (
@@ -88,15 +93,22 @@ class History(NamedTuple):
         )
 
 
-def read_history(workdir: Workdir) -> History:
+def read_history(workdir: Workdir, adopted: Record | None = None) -> History:
     """Read what is there of a task's former runs.
+
+    Parameters
+    ----------
+    workdir : Workdir
+        The task's files.
+    adopted : Record, optional
+        Takes the place of the record of the result file.
 
     Raises
     ------
     JournalError
         If the newest plan is damaged.
     """
-    record = current_record(workdir)
+    record = adopted or current_record(workdir)
     heads = workdir.plan_heads()
     if not heads:
         origins = [] if record is None else [_merged_origin(record)]

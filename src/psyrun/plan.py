@@ -9,13 +9,18 @@ This module imports nothing heavy, since every worker does.
 
 import json
 import pickle
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from psyrun.exceptions import JournalError
-from psyrun.files import create_exclusively, sync_directory, write_whole
+from psyrun.exceptions import JournalError, UsageError
+from psyrun.files import create_exclusively, read_shared, sync_directory, write_whole
 from psyrun.processes import ProcessId
 from psyrun.workdir import PlanDir
+
+_TRIED = 1000
+"""Rows in which a parameter that cannot be pickled is looked for."""
 
 if TYPE_CHECKING:
     from psyrun.pspace import ParameterSpace
@@ -198,7 +203,7 @@ class Plan(NamedTuple):
     reproducible: bool
 
 
-def publish(brief: Brief, plan: Plan, files: PlanDir, sources: list[Path]) -> bool:
+def publish(brief: Brief, plan: Plan, files: PlanDir, sources: Mapping[str, bytes]) -> bool:
     """Write a plan down, unless another psy process was quicker.
 
     Parameters
@@ -207,27 +212,50 @@ def publish(brief: Brief, plan: Plan, files: PlanDir, sources: list[Path]) -> bo
         The plan.
     files : PlanDir
         Where it goes.
-    sources : list of Path
-        Files to keep a copy of: the task file and what configures it.
+    sources : mapping of str to bytes
+        Files to keep a copy of, by name: the task file and what configures it.
 
     Returns
     -------
     bool
         Whether this plan is the one that stands.
+
+    Raises
+    ------
+    UsageError
+        If a parameter has values that cannot be pickled.
     """
+    pickled = _pickle(brief, plan)
     files.head.parent.mkdir(parents=True, exist_ok=True)
     files.create()
     stands = False
     try:
-        for path in sources:
-            write_whole(files.sources / path.name, path.read_bytes())
-        write_whole(files.plan, pickle.dumps(plan, protocol=5))
+        for name, content in sources.items():
+            write_whole(files.sources / name, content)
+        write_whole(files.plan, pickled)
         sync_directory(files.path)
         stands = create_exclusively(files.head, brief.encode())
     finally:
         if not stands:
             files.remove_contents()
     return stands
+
+
+def _pickle(brief: Brief, plan: Plan) -> bytes:
+    try:
+        return pickle.dumps(plan, protocol=5)
+    except Exception as err:
+        culprit = "The parameter space"
+        for name, column in plan.space[:_TRIED].build().items():
+            try:
+                pickle.dumps(column, protocol=5)
+            except Exception:
+                culprit = f"Parameter {name!r}"
+                break
+        raise UsageError(
+            f"{culprit} of task {brief.task!r} has values that cannot be pickled, and so not be "
+            f"handed to jobs ({err}); use names or numbers, and look the objects up in 'execute'."
+        ) from err
 
 
 def read_brief(head: Path) -> tuple[Brief, PlanDir]:
@@ -239,13 +267,21 @@ def read_brief(head: Path) -> tuple[Brief, PlanDir]:
         If it is damaged.
     """
     try:
-        brief = Brief.decode(head.read_bytes())
+        brief = Brief.decode(_read_written(head))
     except (ValueError, TypeError, KeyError) as err:
         raise JournalError(
             f"{head} is damaged ({err}), so psyrun cannot tell what was to be done there. "
             f"The journals in {head.parent} can still be read with 'psy merge'."
         ) from err
     return brief, PlanDir(head, brief.plan_id)
+
+
+def _read_written(head: Path, patience: float = 2.0) -> bytes:
+    """Read a file that, where there are no hard links, is empty for a moment."""
+    give_up = time.monotonic() + patience
+    while not (content := read_shared(head)) and time.monotonic() < give_up:
+        time.sleep(0.01)
+    return content
 
 
 def read_plan(files: PlanDir) -> Plan:

@@ -179,7 +179,7 @@ class ParameterSpace(ABC):
         array([1, 5])
         """
         key = {name: canonical(value) for name, value in assignment.items()}
-        if any(value != NAN for name, value in key.items() if name not in self._names):
+        if any(value is not NAN for name, value in key.items() if name not in self._names):
             return NO_ROWS
         return self._find({name: key.get(name, NAN) for name in self._names})
 
@@ -638,7 +638,7 @@ class Sum(ParameterSpace):
                 yield from map(dict.fromkeys(self._names, MISSING).__or__, term.iterate())
 
     def _find(self, key: Mapping[str, Hashable]) -> Rows:
-        present = {name for name, value in key.items() if value != NAN}
+        present = {name for name, value in key.items() if value is not NAN}
         found = [
             term._find({name: key[name] for name in term._names}) + start
             for term, start in zip(self.terms, self._starts, strict=False)

@@ -95,12 +95,13 @@ class RowSet:
         Parameters
         ----------
         start, stop : int
-            Positions, ``0 <= start <= stop <= len(self)``.
+            Positions, from 0; positions behind the last row are left out.
 
         Returns
         -------
-        numpy.ndarray of int64, shape (stop - start,)
+        numpy.ndarray of int64
         """
+        stop = min(stop, len(self))
         if len(self._starts) == 1:
             first = int(self._starts[0])
             return np.arange(first + start, first + stop, dtype=np.int64)

@@ -110,6 +110,10 @@ class Config:
     timeout: float | None = None
     workdir: str | PathLike[str] = "psy-work"
 
+    def __post_init__(self) -> None:
+        self.contents: dict[str, bytes] = {}
+        """The files that were loaded, by name, as they were then."""
+
     @classmethod
     def load_from_file(cls, filename: str | PathLike[str]) -> "Config":
         """Load the values that a Python file sets.
@@ -126,7 +130,9 @@ class Config:
         """
         path = Path(filename)
         conf = cls()
-        variables = vars(_execute_file(path, path, "psy_conf"))
+        module, content = _execute_file(path, path, "psy_conf")
+        conf.contents = {path.name: content}
+        variables = vars(module)
         _warn_of_near_misses(path.stem, path, variables)
         for name, value in variables.items():
             if name in _DEFAULTED:
@@ -176,7 +182,8 @@ class TaskDef(Config):
         self.path = Path(path).absolute()
         if conf is None:
             conf = load_conf(self.path.parent)
-        module = _execute_file(self.path, Path(source or path), self.path.stem)
+        module, content = _execute_file(self.path, Path(source or path), self.path.stem)
+        self.contents = {**conf.contents, self.path.name: content}
         for name, value in vars(module).items():
             if name in _VARIABLES:
                 setattr(self, name, value)
@@ -238,8 +245,11 @@ class _SnapshotFinder:
         """Do nothing: making the module has executed it."""
 
 
-def _execute_file(path: Path, source: Path, module_name: str) -> types.ModuleType:
-    """Execute *source* as if it were *path*, as a module that pickles can refer to."""
+def _execute_file(path: Path, source: Path, module_name: str) -> tuple[types.ModuleType, bytes]:
+    """Execute *source* as if it were *path*, as a module that pickles can refer to.
+
+    Also return what was executed.
+    """
     directory = str(path.parent.absolute())
     if directory not in sys.path:
         sys.path.insert(0, directory)
@@ -261,7 +271,7 @@ def _execute_file(path: Path, source: Path, module_name: str) -> types.ModuleTyp
         if isinstance(err, KeyboardInterrupt):
             raise
         raise TaskLoadError(_what_went_wrong(path, source, err)) from err
-    return module
+    return module, content
 
 
 def _what_went_wrong(path: Path, source: Path, err: BaseException) -> str:
@@ -371,7 +381,7 @@ def _warn_of_near_misses(task_name: str, path: Path, variables: Mapping[str, obj
     for name, value in variables.items():
         if name.startswith("_") or name in _VARIABLES or isinstance(value, types.ModuleType | type):
             continue
-        close = _close_to(name, _VARIABLES, n=1, cutoff=0.9)
+        close = _close_to(name, _VARIABLES, n=1, cutoff=0.92)
         if close:
             warnings.warn(
                 TaskWarning(

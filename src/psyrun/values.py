@@ -216,7 +216,7 @@ def _column_hashes(name: str, column: Sequence[Any], n: int) -> npt.NDArray[np.u
         for i, value in enumerate(column):
             key = canonical(value)
             if key not in table:
-                table[key] = (_word(key), key == NAN)
+                table[key] = (_word(key), key is NAN)
             words[i], absent[i] = table[key]
     elif numbers_.dtype == np.int64:
         return mix(numbers_.view(np.uint64) + salt)

@@ -3,7 +3,7 @@
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from psyrun import run
@@ -15,8 +15,12 @@ class _Plain:
     """Where nobody looks on: lines, and no bar."""
 
     def say(self, line: str) -> None:
-        """Print a line."""
-        print(line, flush=True)
+        """Print a line; rows are evaluated also if nobody reads it any more."""
+        with suppress(BrokenPipeError):
+            print(line, flush=True)
+
+    def close(self) -> None:
+        """Do nothing."""
 
 
 class _Bar:

@@ -4,9 +4,11 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import TextIO
 
-FINE, INCOMPLETE, WRONG_USE, INTERRUPTED = 0, 1, 2, 130
+from psyrun.cli.exits import FINE, INTERRUPTED, WRONG_USE
+from psyrun.cli.wording import complain, reason
 
 
 def psy_main(argv: Sequence[str] | None = None) -> int:
@@ -29,36 +31,40 @@ def psy_main(argv: Sequence[str] | None = None) -> int:
     if "_ARGCOMPLETE" in os.environ:
         import argcomplete
 
-        argcomplete.autocomplete(parser)
+        argcomplete.autocomplete(parser, always_complete_options=False)
     try:
         args = parser.parse_args(argv)
     except SystemExit as err:  # argparse has printed what there is to say
         return err.code if isinstance(err.code, int) else WRONG_USE
     from psyrun.cli.commands import COMMANDS
-    from psyrun.exceptions import PsyrunError
+    from psyrun.exceptions import PsyrunError, TaskWarning
 
+    _let_all_text_be_shown()
     with warnings.catch_warnings():
+        warnings.simplefilter("always", TaskWarning)
         warnings.showwarning = _show_warning
         try:
             code = COMMANDS[args.command](args)
             sys.stdout.flush()
             return code
         except PsyrunError as err:
-            _complain(str(err))
+            complain(err)
             return WRONG_USE
         except BrokenPipeError:  # psy list | head
-            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FINE
         except OSError as err:
-            _complain(f"{err.strerror or err}: {err.filename}" if err.filename else str(err))
+            complain(reason(err))
             return WRONG_USE
         except KeyboardInterrupt:
             return INTERRUPTED
 
 
-def _complain(message: str) -> None:
-    sys.stdout.flush()
-    print(f"psy: {message}", file=sys.stderr)
+def _let_all_text_be_shown() -> None:
+    """Escape what the terminal's encoding lacks, such as file names that are no text."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(AttributeError):  # something else has been put in their place
+            stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
 
 
 def _show_warning(

@@ -50,6 +50,17 @@ def make_parser() -> argparse.ArgumentParser:
         help="evaluate N rows at a time on this machine",
     )
     run.add_argument(
+        "--fail-fast", action="store_true", help="hand out no more rows after the first failure"
+    )
+    only = run.add_mutually_exclusive_group()
+    only.add_argument("--failed", action="store_true", help="only rows that have failed")
+    only.add_argument("--rows", metavar="ROWS", help="only these rows, as in 3,17,100-200")
+    only.add_argument(
+        "--where",
+        metavar="EXPR",
+        help="only rows for which an expression over the parameters holds, as in 'n > 4000'",
+    )
+    run.add_argument(
         "--dry-run", action="store_true", help="say what would be done, and do nothing"
     )
 
@@ -60,6 +71,8 @@ def make_parser() -> argparse.ArgumentParser:
         "Delete all files that were generated for the given tasks, also their results.",
     )
     _add_tasks(clean, at_least_one=True)
+
+    clean.add_argument("-y", "--yes", action="store_true", help="do not ask")
 
     kill = _add(
         commands,
@@ -113,6 +126,8 @@ def make_parser() -> argparse.ArgumentParser:
     )
     status.add_argument("--json", action="store_true", help="for programs")
 
+    _add_finding(commands)
+
     test = _add(
         commands,
         "test",
@@ -122,6 +137,43 @@ def make_parser() -> argparse.ArgumentParser:
     )
     _add_tasks(test)
     return parser
+
+
+def _add_finding(commands: Any) -> None:
+    failures = _add(
+        commands,
+        "failures",
+        "show why rows have failed",
+        "Show the failed rows of all tasks, or those given, grouped by cause, and what the failing "
+        "assignments have in common.",
+    )
+    _add_tasks(failures)
+    failures.add_argument("-v", "--verbose", action="store_true", help="show tracebacks")
+    failures.add_argument("--json", action="store_true", help="for programs")
+
+    logs = _add(
+        commands,
+        "logs",
+        "show what jobs or rows have printed",
+        "Show what the jobs of a task, or one of its rows, have printed, and the traceback of a "
+        "row that has failed.",
+    )
+    _add_tasks(logs, only_one=True)
+    logs.add_argument("row", nargs="?", type=int, help="number of a row (default: all)")
+    logs.add_argument("-f", "--follow", action="store_true", help="go on showing what is printed")
+
+    debug = _add(
+        commands,
+        "debug",
+        "evaluate one row here, in the debugger",
+        "Evaluate one row of a task in this process, with its seed, and open the debugger where "
+        "an exception is raised.",
+    )
+    _add_tasks(debug, only_one=True)
+    debug.add_argument("row", type=int, help="number of the row")
+    debug.add_argument(
+        "--no-pdb", dest="pdb", action="store_false", help="just show the result or the traceback"
+    )
 
 
 def _add(commands: Any, name: str, summary: str, description: str) -> argparse.ArgumentParser:
@@ -137,12 +189,15 @@ def _add(commands: Any, name: str, summary: str, description: str) -> argparse.A
     return parser
 
 
-def _add_tasks(parser: argparse.ArgumentParser, *, at_least_one: bool = False) -> None:
-    task = parser.add_argument(
-        "task",
-        nargs="+" if at_least_one else "*",
-        help="name of a task" + ("" if at_least_one else " (default: all)"),
-    )
+def _add_tasks(
+    parser: argparse.ArgumentParser, *, at_least_one: bool = False, only_one: bool = False
+) -> None:
+    if only_one:
+        task = parser.add_argument("task", help="name of the task")
+    elif at_least_one:
+        task = parser.add_argument("task", nargs="+", help="name of a task")
+    else:
+        task = parser.add_argument("task", nargs="*", help="name of a task (default: all)")
     task.completer = complete_task  # type: ignore[attr-defined]  # read by argcomplete
 
 

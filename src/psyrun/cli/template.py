@@ -1,6 +1,7 @@
 """New task files."""
 
 import importlib
+import sys
 from pathlib import Path
 from string import Template
 
@@ -46,7 +47,7 @@ def new_task_file(taskdir: Path, name: str, scheduler: str) -> Path:
     """
     check_task_name(name)
     module, _, class_name = scheduler.rpartition(".")
-    kind = _find_scheduler(module or "psyrun.scheduler", class_name)
+    kind = _find_scheduler(module or "psyrun.scheduler", class_name, taskdir)
     path = taskdir / f"task_{name}.py"
     if path.exists():
         raise UsageError(f"Task {name!r} already exists: {path}")
@@ -63,7 +64,8 @@ def new_task_file(taskdir: Path, name: str, scheduler: str) -> Path:
     return path
 
 
-def _find_scheduler(module: str, class_name: str) -> type[Scheduler]:
+def _find_scheduler(module: str, class_name: str, taskdir: Path) -> type[Scheduler]:
+    sys.path.insert(0, str(taskdir.absolute()))  # where the task file will import it from
     try:
         found = getattr(importlib.import_module(module), class_name)
     except (ImportError, AttributeError, ValueError):

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 from psyrun.journal.format import CHECKED, MARKER, Kind, checksum_start, heading, salt_of
@@ -80,8 +81,9 @@ class JournalWriter:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 written += step
         except BaseException as err:
-            os.ftruncate(self._fd, self._end)
-            os.lseek(self._fd, self._end, os.SEEK_SET)
+            with suppress(OSError):
+                os.ftruncate(self._fd, self._end)
+                os.lseek(self._fd, self._end, os.SEEK_SET)
             if isinstance(err, OSError):
                 err.filename = str(self.path)
             raise

@@ -4,6 +4,7 @@ from psyrun.run.cleaning import clean, files_of
 from psyrun.run.decision import Decision, decide
 from psyrun.run.gathering import merge_directory
 from psyrun.run.jobs import MERGE, Jobs, jobs_of, kill, steps_of
+from psyrun.run.selection import parse_rows, rows_where
 from psyrun.run.submission import (
     Started,
     command_of,
@@ -32,9 +33,11 @@ __all__ = [
     "kill",
     "make_plan",
     "merge_directory",
+    "parse_rows",
     "prepare_call",
     "progress",
     "resultfile_of",
+    "rows_where",
     "steps_of",
     "submit",
     "survey",

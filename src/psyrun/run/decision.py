@@ -1,5 +1,6 @@
 """Deciding what to evaluate."""
 
+import os
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -7,12 +8,13 @@ from psyrun.backend.base import number_of_jobs
 from psyrun.digest import space_digest
 from psyrun.exceptions import UsageError
 from psyrun.files import Fingerprint
+from psyrun.history import ADOPTED
 from psyrun.plan import Digest
 from psyrun.pspace import Param
 from psyrun.record import Record
 from psyrun.rows import RowSet
 from psyrun.run.jobs import wait_for_orphans
-from psyrun.run.survey import Survey, resultfile_of, survey, workdir_of
+from psyrun.run.survey import Survey, resultfile_of, survey
 from psyrun.tasks import TaskDef
 
 
@@ -33,8 +35,12 @@ class Decision(NamedTuple):
         Rows that each evaluates at a time.
     max_failures : int or None
         Failed rows after which no more are handed out.
+    number : int
+        Number of the plan that comes of it, if no other psy process is quicker.
     selected : RowSet or None
         Rows that were asked for, None if all.
+    adopted : Record or None
+        What a result file holds that psyrun has not left as it is.
     """
 
     survey: Survey
@@ -43,7 +49,9 @@ class Decision(NamedTuple):
     n_jobs: int
     pool_size: int
     max_failures: int | None
+    number: int
     selected: RowSet | None = None
+    adopted: Record | None = None
 
     @property
     def nothing_to_do(self) -> bool:
@@ -104,9 +112,10 @@ def decide(
         )
     wait_for_orphans(task)
     found = survey(task)
+    adopted = None
     if found.history.record is None and resultfile_of(task).exists():
-        _adopt_result(task, keep=keep)
-        found = survey(task)
+        adopted = _adopt_result(task, keep=keep)
+        found = survey(task, adopted)
     keep = keep or not found.changes
     rows = RowSet.span(0, found.total)
     todo = rows - found.ledger.completed if keep else rows
@@ -125,14 +134,16 @@ def decide(
         survey=found,
         keep=keep,
         todo=todo,
+        number=found.history.number + 1,
         selected=selected,
+        adopted=adopted,
         n_jobs=min(n_jobs, 1) if task.scheduler.serial else n_jobs,
         pool_size=n_parallel or task.pool_size,
         max_failures=1 if fail_fast else task.max_failures,
     )
 
 
-def _adopt_result(task: TaskDef, *, keep: bool) -> None:
+def _adopt_result(task: TaskDef, *, keep: bool) -> Record:
     """Make a result file that another program, or psyrun 0.8, has left a starting point."""
     path = resultfile_of(task)
     way_out = (
@@ -147,14 +158,15 @@ def _adopt_result(task: TaskDef, *, keep: bool) -> None:
     names = task.pspace.keys()
     try:
         data = task.store.load(str(path))
-        space = Param(**{name: list(data[name]) for name in names if name in data})
     except Exception as err:
         raise UsageError(f"{refusal}, and cannot be read ({err}): {way_out}.") from err
-    workdir = workdir_of(task)
+    if not any(name in data for name in names):
+        raise UsageError(f"{refusal}, and has none of the task's parameters: {way_out}.")
+    space = Param(**{name: list(data[name]) for name in names if name in data})
     former = Digest(task="", file_dep={}, space=space_digest(space))
-    Record(
-        plan_id="0000-adopted",
-        run="adopted",
+    return Record(
+        plan_id=f"adopted-{os.urandom(4).hex()}",
+        run=ADOPTED,
         digest=former,
         space=space,
         rows=RowSet.span(0, len(space)),
@@ -162,4 +174,4 @@ def _adopt_result(task: TaskDef, *, keep: bool) -> None:
         resultfile=path,
         store=task.store,
         fingerprint=Fingerprint.of(path),
-    ).write(workdir)
+    )

@@ -37,9 +37,9 @@ def merge_directory(directory: Path, merged: Path) -> tuple[int, str]:
     store = AutodetectStore.get_concrete_store(str(merged))
     if not directory.is_dir():
         raise UsageError(f"There is no directory {str(directory)!r} to merge.")
-    for path in (directory, *directory.absolute().parents[:3]):
-        if (path / "plans").is_dir():
-            return _merge_journals(Workdir(path.absolute().parent, path.absolute().name), merged)
+    workdir = _workdir_at(directory.absolute())
+    if workdir is not None:
+        return _merge_journals(workdir, merged)
     files = sorted(
         path
         for path in directory.glob(f"*{merged.suffix}")
@@ -52,6 +52,17 @@ def merge_directory(directory: Path, merged: Path) -> tuple[int, str]:
         )
     store.save_chunks(str(merged), (dict(store.load(str(path))) for path in files))
     return -1, f"{len(files)} files"
+
+
+def _workdir_at(directory: Path) -> Workdir | None:
+    """Return the task's files, if *directory* is a task's directory or one of its plans'."""
+    candidates = [directory, *(p.parent for p in directory.parents if p.name == "plans")]
+    for path in candidates:
+        if path.name:
+            workdir = Workdir(path.parent, path.name)
+            if workdir.plan_heads() or workdir.records():
+                return workdir
+    return None
 
 
 def _merge_journals(workdir: Workdir, merged: Path) -> tuple[int, str]:

@@ -53,11 +53,17 @@ class Jobs(NamedTuple):
         Steps.
     starting : bool
         Whether a psy process is at work on the plan.
+    lost : list of str
+        Steps that have begun and are not at work any more, but have left no end record.
+    rate : float
+        Rows a second that the running jobs have evaluated so far.
     """
 
     running: list[str]
     queued: list[str]
     starting: bool
+    lost: list[str]
+    rate: float
 
     def __bool__(self) -> bool:
         return bool(self.running or self.queued or self.starting)
@@ -70,12 +76,16 @@ def jobs_of(task: TaskDef, history: History) -> Jobs:
     """
     brief, files = history.brief, history.files
     if brief is None or files is None:
-        return Jobs([], [], False)
-    running, begun = [], set()
+        return Jobs([], [], False, [], 0.0)
+    running, lost, begun, rate = [], [], set(), 0.0
     for path, state in read_states(files.all_jobs()):
         begun.add(state.step)
         if is_running(state, path):
             running.append(state.step)
+            took = max(time.time() - state.begun, 1e-3)
+            rate += (state.completed + state.failed) / took
+        elif state.ended is None:
+            lost.append(state.step)
     submitted = read_submitted(files)
     queued = []
     for step, jobid in submitted.jobs:
@@ -90,7 +100,7 @@ def jobs_of(task: TaskDef, history: History) -> Jobs:
     if starting:
         named = {step for step, _ in submitted.jobs} | begun
         queued += [step for step in steps_of(brief) if step not in named]
-    return Jobs(running, queued, starting)
+    return Jobs(running, queued, starting, lost, rate)
 
 
 def wait_for_orphans(task: TaskDef, patience: float = 15.0) -> None:

@@ -15,7 +15,7 @@ from psyrun.run.jobs import Submitted, steps_of
 from psyrun.run.merge_job import merge_here
 from psyrun.run.survey import resultfile_of, workdir_of
 from psyrun.seeding import fresh_entropy
-from psyrun.tasks import CONF_FILE, TaskDef
+from psyrun.tasks import TaskDef
 from psyrun.timelimit import parse_time
 from psyrun.workdir import PlanDir
 
@@ -41,8 +41,7 @@ def make_plan(decision: Decision) -> Started:
     task, history = found.task, found.history
     assert task.pspace is not None
     workdir = workdir_of(task)
-    heads = workdir.plan_heads()
-    files = workdir.new_plan_dir(int(heads[-1].stem) + 1 if heads else 1)
+    files = workdir.new_plan_dir(decision.number)
     fresh_run = not decision.keep or history.run is None
     brief = Brief(
         plan_id=files.plan_id,
@@ -73,8 +72,9 @@ def make_plan(decision: Decision) -> Started:
         entropy=task.seed if task.seed is not None else fresh_entropy(),
         reproducible=task.seed is not None,
     )
-    copies = [path for path in (task.path, task.path.parent / CONF_FILE) if path.exists()]
-    if not publish(brief, plan, files, copies):
+    if decision.adopted is not None:
+        decision.adopted.write(workdir)
+    if not publish(brief, plan, files, task.contents):
         raise TaskBusyError(f"Another psy process has just started task {task.name!r}.")
     return Started(brief, files)
 
@@ -161,9 +161,9 @@ def _submissions(
     array = _submit_array(task, started) if len(process_steps) > 1 else None
     if array is not None:
         ids.append(array)
-        for step in process_steps:
+        for i, step in enumerate(process_steps):
             on_step(step)
-            yield step, array
+            yield step, f"{array}_{i}"
     else:
         for step in process_steps:
             on_step(step)

@@ -8,6 +8,8 @@ from psyrun.exceptions import UsageError
 from psyrun.history import History, read_history
 from psyrun.ledger import Ledger
 from psyrun.plan import Digest
+from psyrun.pspace import ParameterSpace
+from psyrun.record import Record
 from psyrun.rows import RowSet
 from psyrun.tasks import TaskDef
 from psyrun.workdir import Workdir
@@ -49,10 +51,15 @@ class Survey(NamedTuple):
     changes: list[str]
 
     @property
+    def space(self) -> ParameterSpace:
+        """The task's space."""
+        assert self.task.pspace is not None
+        return self.task.pspace
+
+    @property
     def total(self) -> int:
         """Number of rows of the space."""
-        assert self.task.pspace is not None
-        return len(self.task.pspace)
+        return len(self.space)
 
     @property
     def resultfile(self) -> Path:
@@ -76,8 +83,15 @@ class Survey(NamedTuple):
         return self.merged and not self.changes and len(self.ledger.completed) == self.total
 
 
-def survey(task: TaskDef) -> Survey:
+def survey(task: TaskDef, adopted: Record | None = None) -> Survey:
     """Find out what is there of a task, from its files.
+
+    Parameters
+    ----------
+    task : TaskDef
+        The task.
+    adopted : Record, optional
+        What a result file holds that psyrun has not left as it is.
 
     Raises
     ------
@@ -87,12 +101,14 @@ def survey(task: TaskDef) -> Survey:
     assert task.pspace is not None
     workdir = workdir_of(task)
     try:
-        now = digest(task.path, [str(name) for name in task.file_dep], task.pspace)
+        content = task.contents[task.path.name]
+        file_dep = [str(name) for name in task.file_dep]
+        now = digest(content, task.path.parent, file_dep, task.pspace)
     except FileNotFoundError as err:
         raise UsageError(
             f"Task {task.name!r} depends on {err.filename!r} (file_dep), which is not there."
         ) from None
-    history = read_history(workdir)
+    history = read_history(workdir, adopted)
     sources = [origin.source(task.pspace, now.space) for origin in history.origins]
     ledger = Ledger(workdir, history.origins, sources)
     changes = now.changes_from(history.digest) if history.digest is not None else []

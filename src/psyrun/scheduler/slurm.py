@@ -7,6 +7,7 @@ from typing import Any
 from psyrun.scheduler.base import (
     JobId,
     JobStatus,
+    Listing,
     Option,
     Scheduler,
     build_options,
@@ -42,7 +43,7 @@ class Slurm(Scheduler):
     }
 
     def __init__(self, workdir: object = None) -> None:
-        self._jobs: dict[str, JobStatus] | None = None
+        self._listing = Listing(_list_jobs)
 
     def submit(
         self,
@@ -65,7 +66,7 @@ class Slurm(Scheduler):
             The job's id.
         """
         script = f"exec {shlex.join(args)}"
-        return self._sbatch(script, output_filename, name, depends_on, scheduler_args)
+        return self._sbatch(script, _escaped(output_filename), name, depends_on, scheduler_args)
 
     def submit_array(
         self,
@@ -92,7 +93,7 @@ class Slurm(Scheduler):
         words = [index.join(shlex.quote(piece) for piece in arg.split("%a")) for arg in args]
         return self._sbatch(
             f"exec {' '.join(words)}",
-            output_filename,
+            "%a".join(_escaped(part) for part in output_filename.split("%a")),
             name,
             depends_on,
             {"array": f"0-{n - 1}", **(scheduler_args or {})},
@@ -114,30 +115,35 @@ class Slurm(Scheduler):
             options.append(f"--dependency=afterany:{':'.join(str(x) for x in depends_on)}")
         options += build_options(self._OPTIONS, resolve(scheduler_args, name))
         answer = call(["sbatch", *options], stdin=f"#!/bin/sh\n{script}\n")
-        self._jobs = None
+        self._listing.expire()
         return answer.strip().split(";")[0]
 
     def kill(self, jobid: JobId) -> None:
         """Kill a job or an array."""
         call(["scancel", str(jobid)])
-        self._jobs = None
+        self._listing.expire()
 
     def get_status(self, jobid: JobId) -> JobStatus | None:
         """Return what ``squeue`` knows of a job, None if nothing."""
-        return self._listed().get(str(jobid))
+        return self._listing.jobs().get(str(jobid))
 
     def get_jobs(self) -> Iterable[JobId]:
         """Return the ids of all queued and running jobs of the user; arrays singly, ``5_0``."""
-        return [jobid for jobid, job in self._listed().items() if job.status != "D"]
+        return [jobid for jobid, job in self._listing.jobs().items() if job.status != "D"]
 
-    def _listed(self) -> dict[str, JobStatus]:
-        if self._jobs is None:
-            self._jobs = {}
-            table = call(["squeue", "-h", "-r", "--me", "-t", "all", "-o", "%i|%T|%r|%j"])
-            for line in table.splitlines():
-                jobid, state, reason, name = line.split("|", 3)
-                status = _STATES.get(state, "D")
-                if status == "Q" and reason.startswith("Dependency"):
-                    status = "*Q"
-                self._jobs[jobid] = JobStatus(jobid, status, name)
-        return self._jobs
+
+def _escaped(path: str) -> str:
+    """Keep ``sbatch`` from replacing what follows a percent sign in a file name."""
+    return path.replace("%", "%%")
+
+
+def _list_jobs() -> dict[JobId, JobStatus]:
+    jobs = {}
+    table = call(["squeue", "-h", "-r", "--me", "-t", "all", "-o", "%i|%T|%r|%j"])
+    for line in table.splitlines():
+        jobid, state, reason, name = line.split("|", 3)
+        status = _STATES.get(state, "D")
+        if status == "Q" and reason.startswith("Dependency"):
+            status = "*Q"
+        jobs[jobid] = JobStatus(jobid, status, name)
+    return jobs

@@ -1,7 +1,5 @@
 """What every store has to do, as tests."""
 
-# ruff: noqa: D102  # tests are named, not documented
-
 import datetime
 import multiprocessing
 import random

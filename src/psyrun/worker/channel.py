@@ -9,6 +9,7 @@ import mmap
 import os
 import socket
 import struct
+import sys
 import tempfile
 from enum import IntEnum
 from typing import NamedTuple
@@ -16,7 +17,7 @@ from typing import NamedTuple
 _MESSAGE = struct.Struct("<qqq")
 _DOING = struct.Struct("<qqdqqq")
 _DEADLINE = struct.Struct("<d")
-_STOP, _BUSY, _TROUBLE, _DEADLINE_AT, _DOING_AT = 0, 1, 2, 8, 16
+_STOP, _BUSY, _TROUBLE, _DEADLINE_AT, _DOING_AT, _WHY_AT = 0, 1, 2, 8, 16, 1024
 
 
 class Assignment(NamedTuple):
@@ -79,9 +80,7 @@ class Page:
     @classmethod
     def create(cls, deadline: float) -> "Page":
         """Make a new page, to be passed on by its file descriptor."""
-        with tempfile.TemporaryFile() as file:
-            file.truncate(mmap.PAGESIZE)
-            page = cls(os.dup(file.fileno()))
+        page = cls(_new_memory())
         page.begin(-1, -1, 0.0, 0, 0, 0)
         page.end()
         page.set_deadline(deadline)
@@ -115,13 +114,19 @@ class Page:
         (deadline,) = _DEADLINE.unpack_from(self._memory, _DEADLINE_AT)
         return None if math.isinf(deadline) else deadline
 
-    def give_up(self, trouble: Trouble) -> None:
+    def give_up(self, trouble: Trouble, why: str) -> None:
         """Note why the child ends early."""
+        text = why.encode("utf-8", "replace")[: mmap.PAGESIZE - _WHY_AT]
+        self._memory[_WHY_AT : _WHY_AT + len(text)] = text
         self._memory[_TROUBLE] = trouble
 
     def trouble(self) -> Trouble:
         """Return why the child has ended early."""
         return Trouble(self._memory[_TROUBLE])
+
+    def why(self) -> str:
+        """Return in words why the child has ended early, empty if it has not said."""
+        return self._memory[_WHY_AT:].rstrip(b"\0").decode("utf-8", "replace")
 
     def ask_to_stop(self) -> None:
         """Ask the child to take no further row."""
@@ -135,6 +140,18 @@ class Page:
         """Give the memory back."""
         self._memory.close()
         os.close(self.fd)
+
+
+def _new_memory() -> int:
+    """Return a file descriptor of a page of memory."""
+    if sys.platform == "linux":
+        fd = os.memfd_create("psyrun")  # needs no room on a disk, which may be full
+        os.ftruncate(fd, mmap.PAGESIZE)
+        return fd
+    with tempfile.TemporaryFile() as file:
+        file.write(bytes(mmap.PAGESIZE))
+        file.flush()
+        return os.dup(file.fileno())
 
 
 def ask(connection: socket.socket) -> Assignment | None:

@@ -13,7 +13,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
-from psyrun.worker.channel import NOTHING_LEFT, Assignment, Page, answer
+from psyrun.failure import message_of
+from psyrun.worker.channel import NOTHING_LEFT, Assignment, Doing, Page, Trouble, answer
 from psyrun.worker.evaluate import evaluate_rows
 
 CAN_FORK = sys.platform == "linux"
@@ -57,9 +58,10 @@ class Child:
         self.connection, theirs = socket.socketpair()
         self.assigned: Assignment | None = None
         self.rate = 0.0  # rows a second in its last assignment
-        self.overdue = self.killed = self.disconnected = False
+        self.killed = self.disconnected = False
+        self.overdue: Doing | None = None  # what takes too long
         self._asked_at = 0.0
-        with theirs, log.open("ab") as output:
+        with theirs, log.open("a+b") as output:
             if CAN_FORK:
                 self.pid = _fork()
                 if self.pid == 0:
@@ -140,7 +142,8 @@ def _become(
         signal.set_wakeup_fd(-1)
         _redirect(output)
         code = evaluate_rows(head, step, number, connection, page)
-    except BaseException:
+    except BaseException as err:
+        page.give_up(Trouble.NONE, f"{type(err).__qualname__}: {message_of(err)}")
         traceback.print_exc()
     finally:
         with suppress(BaseException):

@@ -1,5 +1,7 @@
 """A child of a worker: evaluates rows and writes each into its journal at once."""
 
+import errno
+import faulthandler
 import math
 import os
 import signal
@@ -8,12 +10,13 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 from psyrun.evaluation import Evaluator
-from psyrun.failure import Failure
+from psyrun.failure import Failure, message_of
 from psyrun.journal import JournalWriter, Kind
 from psyrun.plan import Limits, Plan, read_brief, read_plan
 from psyrun.provenance import write_environment
@@ -58,6 +61,7 @@ def evaluate_rows(head: Path, step: str, number: int, connection: socket.socket,
     _let_signals_end_it_in_good_order(page)
     _die_with_parent()
     use_deadline(page.deadline)
+    faulthandler.enable()  # a crash leaves a traceback in the log
     brief, files = read_brief(head)
     try:
         os.chdir(brief.task_dir)
@@ -67,18 +71,19 @@ def evaluate_rows(head: Path, step: str, number: int, connection: socket.socket,
             write_environment(files.environment)
         evaluator = _make_evaluator(task, plan, number)
         rows = _Rows(plan, evaluator, page, files, step, _Retries(brief.limits, task.retry_on))
-    except BaseException:
+    except BaseException as err:
         traceback.print_exc()
-        page.give_up(Trouble.CANNOT_BEGIN)
+        page.give_up(Trouble.CANNOT_BEGIN, f"{type(err).__qualname__}: {message_of(err)}")
         return 1
     try:
         while (assignment := ask(connection)) is not None and not page.asked_to_stop():
             rows.evaluate(assignment)
+        rows.close()
     except OSError as err:
-        print(f"A row could not be written down: {err}", file=sys.stderr)
-        page.give_up(Trouble.CANNOT_WRITE)
+        if err.errno == errno.EBADF:
+            raise  # the function has closed the journal: a fault of its row
+        page.give_up(Trouble.CANNOT_WRITE, message_of(err))
         return 1
-    rows.close()
     if number == 0:
         write_environment(files.environment)
     return 0
@@ -204,7 +209,7 @@ class _Rows:
             payload = failure.encode()
             kind = Kind.FAILED
             again = self._retries.again(err, attempt) and not self._page.asked_to_stop()
-            print(failure.traceback, file=sys.stderr)
+            _print(failure.traceback)
         self._duration = time.monotonic() - clock
         if self._is_copy:
             os._exit(0)  # the function has forked, and this is the copy
@@ -228,12 +233,26 @@ class _Rows:
             sys.stdout.flush()
             sys.stderr.flush()
             self._log.end_row(row, attempt)
-        except Exception:  # noqa: S110 - the function has replaced or closed its output
-            pass
+        except Exception:
+            _reopen_output()
 
     def close(self) -> None:
         """Flush the journal to the disk."""
         self._journal.close()
+
+
+def _print(text: str) -> None:
+    with suppress(Exception):  # the function has closed its output, or the disk is full
+        print(text, file=sys.stderr)
+
+
+def _reopen_output() -> None:
+    """Let the next row print if this one has closed the output."""
+    with suppress(Exception):
+        if sys.stdout.closed:
+            sys.stdout = open(1, "w", closefd=False)  # noqa: SIM115 - stays open
+        if sys.stderr.closed:
+            sys.stderr = open(2, "w", closefd=False)  # noqa: SIM115
 
 
 def _let_signals_end_it_in_good_order(page: Page) -> None:

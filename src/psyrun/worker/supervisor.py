@@ -123,8 +123,9 @@ class _Supervisor:
             self._stop("its time is nearly over", self._end - now - 1)
         for child in self._children:
             if self._limits.timeout is not None and child.page.busy():
-                child.overdue = now - child.page.doing().since > self._limits.timeout
-            if child.overdue or now > self._kill_at:
+                doing = child.page.doing()
+                child.overdue = doing if now - doing.since > self._limits.timeout else None
+            if child.overdue is not None or now > self._kill_at:
                 child.kill()
 
     def _look_after_children(self) -> None:
@@ -137,21 +138,27 @@ class _Supervisor:
     def _bury(self, child: Child, code: int) -> None:
         """Account for a child that has ended, and replace it if there is more to do."""
         doing, died_in_row = child.page.doing(), child.page.busy()
-        done, rest, trouble = child.has_nothing_left(), child.rest(), child.page.trouble()
+        done, rest = child.has_nothing_left(), child.rest()
+        trouble, why = child.page.trouble(), child.page.why()
         never_asked = child.assigned is None
         child.close()
         self._completed += doing.completed
         self._failed += doing.failed
-        if died_in_row and child.overdue:
+        if trouble is Trouble.CANNOT_WRITE:
+            self._give_up(f"a row could not be written down: {why}")
+        elif died_in_row and child.overdue == doing:
             self._account_for(doing, child, self._timed_out(), self._limits.retry_timeouts)
         elif died_in_row and not self._stopping:
-            self._account_for(doing, child, self._died(code), self._limits.retry_deaths)
+            if child.overdue is not None:  # that row was done just before the process was killed
+                self._left_over.append(
+                    Assignment(doing.position, doing.position + 1, doing.attempt)
+                )
+            else:
+                self._account_for(doing, child, self._died(code, why), self._limits.retry_deaths)
         if self._stopping or done:
             return
-        if trouble is Trouble.CANNOT_WRITE:
-            self._give_up("a row could not be written down; see the log")
-        elif trouble is Trouble.CANNOT_BEGIN or never_asked:
-            self._give_up("the task could not be set up; see the log")
+        if trouble is Trouble.CANNOT_BEGIN or never_asked:
+            self._give_up(f"the task could not be set up: {why or describe_exit(code)}")
         else:
             self._fruitless = 0 if died_in_row else self._fruitless + 1
             if self._fruitless > 3:
@@ -166,12 +173,11 @@ class _Supervisor:
         again = again and doing.attempt <= self._limits.retries and not self._stopping
         mark_row(child.log, doing.row, doing.attempt)
         print(f"Row {doing.row} failed: {failure.message}", file=sys.stderr, flush=True)
-        if self._journal is None:
-            self._journal = JournalWriter(self._files.new_journal(self._step), self._files.plan_id)
-        took = time.monotonic() - doing.since
-        self._journal.append(
-            doing.row, Kind.FAILED, failure.encode(), doing.attempt, time.time() - took, took
-        )
+        try:
+            self._write_down(doing, failure)
+        except OSError as err:
+            self._give_up(f"a row could not be written down: {err}")
+            return
         if again:
             self._left_over.appendleft(
                 Assignment(doing.position, doing.position + 1, doing.attempt + 1)
@@ -179,12 +185,20 @@ class _Supervisor:
         else:
             self._failed += 1
 
+    def _write_down(self, doing: Doing, failure: Failure) -> None:
+        if self._journal is None:
+            self._journal = JournalWriter(self._files.new_journal(self._step), self._files.plan_id)
+        took = time.monotonic() - doing.since
+        self._journal.append(
+            doing.row, Kind.FAILED, failure.encode(), doing.attempt, time.time() - took, took
+        )
+
     def _timed_out(self) -> Failure:
         message = f"timeout: the row took longer than {self._limits.timeout:g} s"
         return self._failure(TIMED_OUT, message)
 
-    def _died(self, code: int) -> Failure:
-        return self._failure(DIED, describe_exit(code))
+    def _died(self, code: int, why: str) -> Failure:
+        return self._failure(DIED, describe_exit(code) + (f": {why}" if why else ""))
 
     def _failure(self, kind: str, message: str) -> Failure:
         process = self._state.process

@@ -1,0 +1,174 @@
+"""psy run."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from psyrun import run
+from psyrun.cli.exits import FINE, INCOMPLETE, INTERRUPTED, WRONG_USE
+from psyrun.cli.live import watching
+from psyrun.cli.tasks import Tasks
+from psyrun.cli.wording import complain, count, hint, tail
+from psyrun.exceptions import JobsRunningWarning, TaskBusyError, TaskWorkdirDirtyWarning
+from psyrun.failure import show_assignment
+from psyrun.rows import RowSet
+from psyrun.tasks import TaskDef
+
+
+def run_tasks(args: argparse.Namespace) -> int:
+    """Run the tasks that are not up to date."""
+    act = _preview if args.dry_run else _run
+    try:
+        return Tasks(args).each(lambda task: _decide(task, args, act))
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _decide(
+    task: TaskDef, args: argparse.Namespace, act: Callable[[TaskDef, run.Decision], int]
+) -> int:
+    decision = run.decide(
+        task,
+        keep=args.keep,
+        n_parallel=args.n_parallel,
+        fail_fast=args.fail_fast,
+        select=_selection(args),
+    )
+    found = decision.survey
+    if decision.nothing_to_do:
+        for step in ("process", run.MERGE):
+            print(f"-  {run.job_name(task.name, step)}")
+        print(f"{task.name}: {_nothing_to_do(decision)}")
+        return FINE
+    if run.jobs_of(task, found.history):
+        complain(JobsRunningWarning(task.name))
+        return FINE
+    if decision.dropped and not task.overwrite_dirty:
+        complain(TaskWorkdirDirtyWarning(task.name))
+        return WRONG_USE
+    print(f"{task.name}: {_describe(decision)}", flush=True)
+    return act(task, decision)
+
+
+def _nothing_to_do(decision: run.Decision) -> str:
+    found = decision.survey
+    if decision.selected is None:
+        return f"up to date, all {found.total} rows are in {found.resultfile}"
+    if not decision.selected:
+        return "there are no such rows, nothing to do"
+    return f"the {count(len(decision.selected), 'row')} asked for are completed, nothing to do"
+
+
+def _selection(args: argparse.Namespace) -> Callable[[run.Survey], RowSet] | None:
+    """Return how to find the rows that are asked for, None if all are."""
+    if args.failed:
+        return lambda found: found.ledger.failed
+    if args.rows is not None:
+        return lambda found: run.parse_rows(args.rows, found.total)
+    if args.where is not None:
+        return lambda found: run.rows_where(found.space, args.where)
+    return None
+
+
+def _describe(decision: run.Decision) -> str:
+    """Say in one line what a run is going to do."""
+    found = decision.survey
+    if decision.dropped:
+        start = f"{' and '.join(found.changes)} changed, starting over"
+    elif found.changes and decision.reused:
+        start = f"{' and '.join(found.changes)} changed, keeping what has been computed"
+    elif decision.todo:
+        start = "running"
+    else:
+        start = "merging"
+    new = len(decision.todo) - decision.failed_before
+    return (
+        f"{start}: {found.total} rows, {decision.reused} reused, {new} new, "
+        f"{decision.failed_before} failed before"
+    )
+
+
+def _preview(task: TaskDef, decision: run.Decision) -> int:
+    processes = "1 process" if decision.pool_size == 1 else f"{decision.pool_size} processes"
+    print(
+        f"  {count(decision.n_jobs, 'process job')} of {processes} each, and a merge, "
+        f"with {type(task.scheduler).__name__}\n"
+        f"  result: {run.resultfile_of(task)}"
+    )
+    return FINE
+
+
+def _run(task: TaskDef, decision: run.Decision) -> int:
+    try:
+        started = run.make_plan(decision)
+    except TaskBusyError as err:
+        complain(err)
+        return FINE
+    with watching(started) as screen:
+        if not started.brief.batches:
+            screen.say(f"-  {run.job_name(task.name, 'process')}")
+        try:
+            run.submit(
+                task, started, lambda step: screen.say(f".  {run.job_name(task.name, step)}")
+            )
+        except KeyboardInterrupt:
+            screen.close()
+            completed, _ = run.progress(started)
+            complain(
+                f"interrupted; {count(completed, 'row')} completed in this run: kept. "
+                f"Go on with '{hint('run', task.name)}'."
+            )
+            raise
+    if task.scheduler.serial:
+        return _report(task, started)
+    jobs = count(len(started.brief.batches), "process job")
+    print(f"{task.name}: {jobs} and a merge submitted; see '{hint('status', task.name)}'")
+    return FINE
+
+
+def _report(task: TaskDef, started: run.Started) -> int:
+    """Say how a run that has ended went."""
+    for step in run.steps_of(started.brief):
+        _report_trouble(task, started, step)
+    found = run.survey(task)
+    completed, failed = len(found.ledger.completed), len(found.ledger.failed)
+    pending = found.total - completed - failed
+    line = f"{task.name}: {completed} of {found.total} rows completed"
+    if failed:
+        line += f", {failed} failed"
+        row, failure = next(found.ledger.failures())
+        print(f"\nRow {row} ({show_assignment(found.space[row])}) failed:", file=sys.stderr)
+        print(failure.traceback or failure.message, file=sys.stderr)
+    if pending:
+        line += f", {pending} pending"
+    if failed:
+        line += f": {hint('failures', task.name)}"
+    elif pending:
+        line += f": {hint('status -v', task.name)}"
+    elif found.merged:
+        line += f", result in {found.resultfile}"
+    print(line)
+    # A task file that was edited meanwhile does not make this run's result worse.
+    return FINE if found.merged and completed == found.total else INCOMPLETE
+
+
+def _report_trouble(task: TaskDef, started: run.Started, step: str) -> None:
+    """Say what kept a job from doing its work, rows aside."""
+    end = run.end_of(started, step)
+    if end is not None and end.how == "finished":
+        return
+    how = "did not end in good order" if end is None else f"{end.how}: {end.why}"
+    complain(f"{run.job_name(task.name, step)} {how}")
+    log = _telling_log(started, step)
+    said = tail(log)
+    if end is not None and said.strip() == end.why:
+        said = ""
+    print(f"     log: {log}\n{said}", end="", file=sys.stderr)
+
+
+def _telling_log(started: run.Started, step: str) -> Path:
+    """Return the log in which the cause stands: that of a child, if one has said anything."""
+    files = started.files
+    children = [files.child_log(step, number) for number in range(started.brief.pool_size)]
+    return next((log for log in children if tail(log)), files.log(step))
