@@ -44,6 +44,11 @@ class Evaluator:
         omit_missing: bool = False,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
+        if extra is not None and not isinstance(extra, Mapping):
+            raise ResultTypeError(
+                f"'setup' has to return a dictionary of further arguments, or None, but it "
+                f"returned {shorten(extra)} of type {type(extra).__qualname__}."
+            )
         self._execute = execute
         self._extra = dict(extra or {})
         self._names = list(names)

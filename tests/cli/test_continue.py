@@ -41,6 +41,7 @@ def test_the_former_result_stands_until_the_new_one_does(project: Project) -> No
     os.killpg(running.pid, signal.SIGKILL)
     project.end(running)
     assert project.result("t") == {"x": [1, 2], "y": [1, 2]}
+    until(lambda: not project.status("t")["running_jobs"], "the end of the worker")
     project.let("go")
     said = project.psy("run")
     assert said.code == 0 and "0 reused" in said.out

@@ -145,7 +145,7 @@ def test_an_empty_space_and_a_single_row_have_results(project: Project, store: s
 @pytest.mark.parametrize("store", STORES)
 def test_many_rows_with_arrays_arrive_in_every_store(project: Project, store: str) -> None:
     module, _, name = store.rpartition(".")
-    n = 100_000 if name == "PickleStore" else 3000
+    n = 3000
     project.task(
         "many",
         f"""
@@ -166,6 +166,21 @@ def test_many_rows_with_arrays_arrive_in_every_store(project: Project, store: st
     assert [float(y) for y in result["y"]] == [float(x) for x in range(n)]
     assert np.shape(result["fixed"]) == (n, 2, 2)
     assert np.nansum(np.asarray(result["grown"][2], dtype=float)) == 1
+
+
+def test_a_hundred_thousand_rows_take_one_run(project: Project) -> None:
+    project.task(
+        "many",
+        """
+        pspace = Param(x=range(100)) * Param(z=range(1000))
+        def execute(x, z):
+            return {'y': x * z}
+        """,
+    )
+    assert project.psy("run", "-j", 2).code == 0
+    result = project.result("many")
+    assert result["y"] == [x * z for x in range(100) for z in range(1000)]
+    assert project.psy("run").out.startswith("-")
 
 
 def test_tasks_run_with_their_own_directory_and_neighbours(project: Project) -> None:

@@ -147,7 +147,7 @@ class TestStoresWrittenFor08:
         point = importlib.metadata.EntryPoint(
             ".old", f"{__name__}:TestStoresWrittenFor08.Old", "psyrun.stores"
         )
-        monkeypatch.setattr(base, "entry_points", lambda group: [point])
+        monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: [point])
         base._registered.cache_clear()
         try:
             assert AutodetectStore.get_concrete_store("dir.x/result.OLD").ext == ".old"
@@ -406,13 +406,13 @@ class TestRefusal:
             ([[1], [2, 3]], "a ragged list"),
             (np.array([[1], [2, 3]], dtype=object), "a ragged list"),
             ([1, "a"], "beside"),
-            (datetime.datetime.now(datetime.UTC), "a datetime with a time zone"),
+            (datetime.datetime(2026, 1, 1, tzinfo=datetime.UTC), "a datetime with a time zone"),
             (datetime.time(1), "type time"),
             (np.ma.masked_array([1], [True]), "a masked array"),
             (np.zeros(1, [("a", int)]), "a structured array"),
             (np.array([None, object()]), "type object"),
         ],
-        ids=str,
+        ids=lambda case: case if isinstance(case, str) else type(case).__name__,
     )
     def test_it_names_column_type_and_row_before_anything_is_written(
         self, store, filename, value, what
