@@ -109,14 +109,17 @@ def _show_rows(rows: list[int]) -> str:
 
 def logs(args: argparse.Namespace) -> int:
     """Show what jobs or a row have printed."""
-    (task,) = Tasks(args)
-    if args.row is not None:
-        return _print_row(task, args.row)
+    return Tasks(args).each(lambda task: _print_logs(task, args.row, follow=args.follow))
+
+
+def _print_logs(task: TaskDef, row: int | None, *, follow: bool) -> int:
+    if row is not None:
+        return _print_row(task, row)
     paths = finding.logs(task)
     for path in paths:
         _head(path, several=len(paths) > 1)
         _copy(path, 0)
-    if args.follow:
+    if follow:
         _follow(task, {path: path.stat().st_size for path in paths})
     elif not paths:
         print(f"{task.name}: nothing has been printed")
@@ -172,15 +175,18 @@ def _print_row(task: TaskDef, row: int) -> int:
 
 def debug(args: argparse.Namespace) -> int:
     """Evaluate one row here, in the debugger if it fails."""
-    (task,) = Tasks(args)
-    call = run.prepare_call(task, args.row)
-    print(f"row {args.row}: {show_assignment(call.assignment)} (seed {call.seed})", flush=True)
+    return Tasks(args).each(lambda task: _debug_row(task, args.row, with_pdb=args.pdb))
+
+
+def _debug_row(task: TaskDef, row: int, *, with_pdb: bool) -> int:
+    call = run.prepare_call(task, row)
+    print(f"row {row}: {show_assignment(call.assignment)} (seed {call.seed})", flush=True)
     try:
         result = call.evaluate()
     except BaseException as err:
         failure = Failure.of_exception(err, call.assignment, call.seed)
         print(failure.traceback, file=sys.stderr)
-        if args.pdb:
+        if with_pdb:
             _open_debugger(err, call.directory)
         return INCOMPLETE
     for name, value in result.items():

@@ -1,9 +1,13 @@
 """psy run."""
 
 import argparse
+import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import FrameType
 
 from psyrun import run
 from psyrun.cli.exits import FINE, INCOMPLETE, INTERRUPTED, WRONG_USE
@@ -109,9 +113,10 @@ def _run(task: TaskDef, decision: run.Decision) -> int:
         if not started.brief.batches:
             screen.say(f"-  {run.job_name(task.name, 'process')}")
         try:
-            run.submit(
-                task, started, lambda step: screen.say(f".  {run.job_name(task.name, step)}")
-            )
+            with _telling_of_interrupts():
+                run.submit(
+                    task, started, lambda step: screen.say(f".  {run.job_name(task.name, step)}")
+                )
         except KeyboardInterrupt:
             screen.close()
             completed, _ = run.progress(started)
@@ -125,6 +130,26 @@ def _run(task: TaskDef, decision: run.Decision) -> int:
     jobs = count(len(started.brief.batches), "process job")
     print(f"{task.name}: {jobs} and a merge submitted; see '{hint('status', task.name)}'")
     return FINE
+
+
+@contextmanager
+def _telling_of_interrupts() -> Iterator[None]:
+    """Say at Ctrl-C what psy is waiting for, if it is the terminal's foreground process."""
+    former = signal.getsignal(signal.SIGINT)
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    if former is not signal.default_int_handler or not in_main_thread:
+        yield  # the caller has ideas of its own
+        return
+
+    def tell(number: int, frame: FrameType | None) -> None:
+        complain("stopping after the current rows; Ctrl-C again ends them now")
+        signal.default_int_handler(number, frame)
+
+    signal.signal(signal.SIGINT, tell)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, former)
 
 
 def _report(task: TaskDef, started: run.Started) -> int:
