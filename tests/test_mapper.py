@@ -19,6 +19,9 @@ from psyrun.store.h5 import H5Store
 from psyrun.store.npz import NpzStore
 from psyrun.store.pickle import PickleStore
 
+# From Python 3.12 on, joblib's "multiprocessing" is warned about where NumPy has started threads.
+pytestmark = pytest.mark.filterwarnings("ignore:This process .* is multi-threaded")
+
 STORES = [PickleStore(), NpzStore(), H5Store()]
 SPACE = Param(a=[1, 2, 3]) * Param(b=[10, 20])
 TABLE = {

@@ -103,8 +103,16 @@ def test_wrong_commands_exit_with_2(project: Project) -> None:
     assert project.psy().code == 2
     assert project.psy("walk").code == 2
     assert project.psy("run", "--wrong").code == 2
-    assert project.psy("clean").code == 2
-    assert project.psy("kill").code == 2
+    assert project.psy("logs").code == 2
+
+
+def test_clean_and_kill_without_a_name_do_nothing(project: Project) -> None:
+    project.task("fine", FINE)
+    assert project.psy("run").code == 0
+    for command in ("clean", "kill"):
+        said = project.psy(command)
+        assert said.code == 0 and "nothing done" in said.out
+    assert project.status("fine")["up_to_date"]
 
 
 def test_help_fits_80_columns_and_names_every_option(project: Project) -> None:

@@ -30,7 +30,7 @@ def _clean(args: argparse.Namespace) -> int:
         print(f"{task.name}: cleaned {run.workdir_of(task).path}")
         return FINE
 
-    return Tasks(args).each(clean)
+    return _each_named(args, clean)
 
 
 def _agreed(task: TaskDef, files: list[Path]) -> bool:
@@ -57,7 +57,15 @@ def _kill(args: argparse.Namespace) -> int:
             print(f"  {step}")
         return FINE
 
-    return Tasks(args).each(kill)
+    return _each_named(args, kill)
+
+
+def _each_named(args: argparse.Namespace, command: Callable[[TaskDef], int]) -> int:
+    """Call a command for the tasks that are named; without a name for none."""
+    if not args.task:
+        print(f"psy {args.command}: nothing done; name the tasks to {args.command}")
+        return FINE
+    return Tasks(args).each(command)
 
 
 def _list(args: argparse.Namespace) -> int:

@@ -70,7 +70,7 @@ def make_parser() -> argparse.ArgumentParser:
         "delete what was generated for tasks",
         "Delete all files that were generated for the given tasks, also their results.",
     )
-    _add_tasks(clean, at_least_one=True)
+    _add_tasks(clean, default="none")
 
     clean.add_argument("-y", "--yes", action="store_true", help="do not ask")
 
@@ -80,7 +80,7 @@ def make_parser() -> argparse.ArgumentParser:
         "end the jobs of tasks",
         "End the queued and running jobs of the given tasks. Computed rows are kept.",
     )
-    _add_tasks(kill, at_least_one=True)
+    _add_tasks(kill, default="none")
 
     _add(commands, "list", "list the names of all tasks", "List the names of all tasks.")
 
@@ -158,7 +158,7 @@ def _add_finding(commands: Any) -> None:
         "Show what the jobs of a task, or one of its rows, have printed, and the traceback of a "
         "row that has failed.",
     )
-    _add_tasks(logs, only_one=True)
+    _add_task(logs)
     logs.add_argument("row", nargs="?", type=int, help="number of a row (default: all)")
     logs.add_argument("-f", "--follow", action="store_true", help="go on showing what is printed")
 
@@ -169,7 +169,7 @@ def _add_finding(commands: Any) -> None:
         "Evaluate one row of a task in this process, with its seed, and open the debugger where "
         "an exception is raised.",
     )
-    _add_tasks(debug, only_one=True)
+    _add_task(debug)
     debug.add_argument("row", type=int, help="number of the row")
     debug.add_argument(
         "--no-pdb", dest="pdb", action="store_false", help="just show the result or the traceback"
@@ -189,15 +189,13 @@ def _add(commands: Any, name: str, summary: str, description: str) -> argparse.A
     return parser
 
 
-def _add_tasks(
-    parser: argparse.ArgumentParser, *, at_least_one: bool = False, only_one: bool = False
-) -> None:
-    if only_one:
-        task = parser.add_argument("task", help="name of the task")
-    elif at_least_one:
-        task = parser.add_argument("task", nargs="+", help="name of a task")
-    else:
-        task = parser.add_argument("task", nargs="*", help="name of a task (default: all)")
+def _add_tasks(parser: argparse.ArgumentParser, default: str = "all") -> None:
+    task = parser.add_argument("task", nargs="*", help=f"name of a task (default: {default})")
+    task.completer = complete_task  # type: ignore[attr-defined]  # read by argcomplete
+
+
+def _add_task(parser: argparse.ArgumentParser) -> None:
+    task = parser.add_argument("task", help="name of the task")
     task.completer = complete_task  # type: ignore[attr-defined]  # read by argcomplete
 
 
