@@ -19,6 +19,7 @@ from sybil.evaluators.doctest import OutputChecker
 from sybil.evaluators.python import PythonEvaluator
 from sybil.parsers import markdown, rest
 from sybil.parsers.abstract.codeblock import PythonDocTestOrCodeBlockParser
+from test_structure import FLOORS
 
 ROOT = Path(__file__).parent.parent
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.rst"))]
@@ -94,6 +95,16 @@ def test_the_documentation_builds_without_warnings(tmp_path):
         [*command, ROOT / "docs", tmp_path / "html"], stderr=subprocess.PIPE, text=True
     )
     assert built.returncode == 0, built.stderr
+
+
+def test_the_floors_in_the_design_are_those_that_are_tested():
+    tested = {name: number for number, names in enumerate(FLOORS) for name in names}
+    table = (ROOT / "docs" / "design.md").read_text().split("## The floors")[1].split("```")[1]
+    number = -1
+    for line in table.splitlines()[1:]:
+        number = int(line[0]) if line[0] != " " else number
+        for name in line[3:35].split():
+            assert tested[name] == number, line
 
 
 needs_guide = pytest.mark.skipif(

@@ -2,10 +2,12 @@
 
 import errno
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
+
+T = TypeVar("T")
 
 _STALE_ATTEMPTS = 5
 
@@ -29,6 +31,11 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator
     ------
     Path
         Path to write to.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be written; it names *path*.
     """
     path = Path(path)
     temporary = path.with_name(f".{path.stem}.{os.getpid()}-{os.urandom(4).hex()}{path.suffix}")
@@ -39,6 +46,11 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator
         temporary.replace(path)
         if durable:
             sync_directory(path.parent)
+    except OSError as err:
+        if err.errno is not None and err.filename in (None, str(temporary)):
+            # Writing does not tell what it writes to.
+            err.filename, err.filename2 = str(path), None
+        raise
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
@@ -48,6 +60,15 @@ def write_whole(path: str | os.PathLike[str], content: bytes, *, durable: bool =
     """Write a file whole or not at all, replacing what was there."""
     with replacing(path, durable=durable) as temporary:
         temporary.write_bytes(content)
+
+
+def put_copy(source: Path, path: Path) -> None:
+    """Put a copy of a file at *path*, which takes no room where there are hard links."""
+    with replacing(path, durable=False) as temporary:
+        try:
+            os.link(source, temporary)
+        except OSError:
+            temporary.write_bytes(source.read_bytes())
 
 
 def create_exclusively(path: str | os.PathLike[str], content: bytes) -> bool:
@@ -83,6 +104,9 @@ def create_exclusively(path: str | os.PathLike[str], content: bytes) -> bool:
                 return True
             return _create_by_open(path, content)
         return True
+    except OSError as err:
+        err.filename, err.filename2 = str(path), None
+        raise
     finally:
         with suppress(FileNotFoundError):
             ticket.unlink()
@@ -106,13 +130,18 @@ def _create_by_open(path: Path, content: bytes) -> bool:
 
 def read_shared(path: str | os.PathLike[str]) -> bytes:
     """Read a file of a shared file system, where one that was replaced may have to be reopened."""
+    return again_if_stale(Path(path).read_bytes)
+
+
+def again_if_stale(act: Callable[[], T]) -> T:
+    """Open or read a file, again if its handle has become stale."""
     for _ in range(_STALE_ATTEMPTS):
         try:
-            return Path(path).read_bytes()
+            return act()
         except OSError as err:
             if err.errno != errno.ESTALE:
                 raise
-    return Path(path).read_bytes()
+    return act()
 
 
 def sync(path: str | os.PathLike[str]) -> None:

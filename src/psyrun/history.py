@@ -1,5 +1,6 @@
 """What is there of a task's former runs, and where their rows are."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from psyrun.matching import match
@@ -93,7 +94,9 @@ class History(NamedTuple):
         )
 
 
-def read_history(workdir: Workdir, adopted: Record | None = None) -> History:
+def read_history(
+    workdir: Workdir, adopted: Record | None = None, newest: Path | None = None
+) -> History:
     """Read what is there of a task's former runs.
 
     Parameters
@@ -102,6 +105,8 @@ def read_history(workdir: Workdir, adopted: Record | None = None) -> History:
         The task's files.
     adopted : Record, optional
         Takes the place of the record of the result file.
+    newest : Path, optional
+        The newest plan, if it is known; a directory of a shared file system may not list it yet.
 
     Raises
     ------
@@ -110,10 +115,10 @@ def read_history(workdir: Workdir, adopted: Record | None = None) -> History:
     """
     record = adopted or current_record(workdir)
     heads = workdir.plan_heads()
-    if not heads:
+    if not heads and newest is None:
         origins = [] if record is None else [_merged_origin(record)]
         return History(None, None, None, record, origins)
-    brief, files = read_brief(heads[-1])
+    brief, files = read_brief(newest or heads[-1])
     plan = read_plan(files)
     return History(brief, plan, files, record, _origins(workdir, plan, files, record))
 
@@ -123,9 +128,9 @@ def _origins(workdir: Workdir, plan: Plan, files: PlanDir, record: Record | None
     known = {source.plan_id for source in plan.sources if source.merged}
     if record is not None and record.run == ADOPTED and record.plan_id not in known:
         return [_merged_origin(record), *_origins(workdir, plan, files, None)]
-    if record is not None and record.plan_id == files.plan_id:
-        return [_merged_origin(record), own]
     earlier = []
+    if record is not None and record.plan_id == files.plan_id:
+        earlier.append(_merged_origin(record))
     for source in plan.sources:
         if source.merged:
             if record is not None and record.plan_id == source.plan_id:
@@ -142,7 +147,7 @@ def _merged_origin(record: Record) -> Origin:
 def _find_plan(workdir: Workdir, plan_id: str) -> Origin | None:
     for head in workdir.plan_heads():
         brief, files = read_brief(head)
-        if brief.plan_id == plan_id:
+        if brief.plan_id == plan_id and files.plan.exists():
             plan = read_plan(files)
             return Origin(plan_id, plan.space, plan.digest.space, files=files)
     return None

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from psyrun.files import write_whole
+from psyrun.files import read_shared, write_whole
 from psyrun.processes import ProcessId
 
 PATIENCE = 120.0
@@ -60,7 +60,14 @@ class JobState(NamedTuple):
     def write(self, path: Path) -> None:
         """Write the state down; this is also the worker's sign of life."""
         content = json.dumps(self._asdict(), indent=1).encode()
-        write_whole(path, content, durable=self.ended is not None)
+        try:
+            write_whole(path, content, durable=self.ended is not None)
+        except OSError:
+            if not path.exists():
+                raise
+            # A disk that is full has still room for what takes the place of the former state.
+            with path.open("r+b") as file:
+                file.write(content.ljust(path.stat().st_size))
 
     @classmethod
     def read(cls, path: Path) -> "JobState":
@@ -71,7 +78,7 @@ class JobState(NamedTuple):
         ValueError
             If the file is damaged.
         """
-        content: Mapping[str, Any] = json.loads(path.read_bytes())
+        content: Mapping[str, Any] = json.loads(read_shared(path))
         return cls(**{**content, "process": ProcessId(*content["process"])})
 
 
@@ -102,7 +109,8 @@ def is_running(state: JobState, path: Path) -> bool:
     if state.ended is not None:
         return False
     alive = state.process.alive()
-    return alive if alive is not None else _age(path) < PATIENCE
+    # A sign of life from the future is one from before the clock was set back.
+    return alive if alive is not None else abs(_age(path)) < PATIENCE
 
 
 def _age(path: Path) -> float:

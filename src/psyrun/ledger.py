@@ -47,7 +47,9 @@ class Ledger:
         self._places: list[_Place] = []
         for origin, source in zip(origins, sources, strict=True):
             if origin.record is not None:
-                self._places.append(_RecordPlace(origin.record, source, workdir.timings))
+                self._places.append(
+                    _RecordPlace(origin.record, source, workdir.timings_of(origin.plan_id))
+                )
                 failed = workdir.failed(origin.plan_id)
                 paths = [failed] if failed.exists() else []
             else:
@@ -136,12 +138,16 @@ class Ledger:
 
     def timings(self) -> Timings:
         """Return when, where and for how long the completed rows were evaluated."""
-        places, frames = self._index
-        parts = []
-        for number, place in enumerate(self._places):
-            at = np.flatnonzero(places == number)
-            timings = place.timings(frames[at])
-            parts.append(timings.renumbered(self.completed.to_array()[at[timings.row]]))
+        parts: list[Timings] = []
+        known = np.zeros(len(self.completed), dtype=bool)
+        for place in self._places:
+            rows, frames = place.frames(Kind.COMPLETED)
+            rows, first = np.unique(rows, return_index=True)
+            new = ~known[self.completed.rank(rows)]
+            timings = place.timings(frames[first[new]])
+            rows = rows[new][timings.row]
+            known[self.completed.rank(rows)] = True
+            parts.append(timings.renumbered(rows))
         return join(parts)
 
 

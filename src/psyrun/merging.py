@@ -1,20 +1,19 @@
 """Merging: journals in, one result file out."""
 
 import json
-import sys
 from collections.abc import Iterator
 from typing import Any
 
-from psyrun.exceptions import TaskBusyError
-from psyrun.files import Fingerprint, replacing, write_whole
-from psyrun.history import Origin, read_history
+from psyrun.exceptions import StoreError, TaskBusyError
+from psyrun.files import Fingerprint, put_copy, replacing, sync, write_whole
+from psyrun.history import History, Origin, read_history
 from psyrun.jobstate import is_running, read_states
 from psyrun.journal import JournalWriter
 from psyrun.ledger import Ledger
 from psyrun.plan import Brief, Plan, Source
 from psyrun.provenance import provenance
 from psyrun.pspace import MISSING, ParameterSpace
-from psyrun.record import Record
+from psyrun.record import Record, is_foreign
 from psyrun.workdir import PlanDir, Workdir
 
 _CHUNK = 1 << 16
@@ -102,17 +101,17 @@ def merge_plan(workdir: Workdir, brief: Brief, plan: Plan, files: PlanDir) -> Le
 
     Raises
     ------
+    TaskBusyError
+        If there is a newer plan.
     StoreError
-        If the store cannot hold the rows together.
+        If the store cannot hold the rows together, or a file that psyrun has not left there so is
+        in the result's place.
     OSError
         If the result cannot be written; nothing is lost then.
     """
-    history = read_history(workdir)
-    if history.files is None or history.files.plan_id != files.plan_id:
-        raise TaskBusyError(
-            f"Plan {files.plan_id} of task {brief.task!r} is not the newest one any more, so it "
-            f"is not merged."
-        )
+    _refuse_if_superseded(workdir, brief, files)
+    history = read_history(workdir, newest=files.head)
+    _refuse_to_overwrite(brief, plan, history.record)
     sources = _sources(history.origins, plan, files.plan_id)
     ledger = Ledger(workdir, history.origins, sources)
     plan.resultfile.parent.mkdir(parents=True, exist_ok=True)
@@ -132,11 +131,30 @@ def merge_plan(workdir: Workdir, brief: Brief, plan: Plan, files: PlanDir) -> Le
             fingerprint=Fingerprint.of(temporary),
         ).write(workdir)
         timings = ledger.timings()
-    timings.save(workdir.timings)
+        timings.save(workdir.timings_of(files.plan_id))
+        sync(temporary)  # which may take long, and then the task may have been started over
+        _refuse_if_superseded(workdir, brief, files)
+    put_copy(workdir.timings_of(files.plan_id), workdir.timings)
     told = provenance(brief, plan, ledger, timings, files.environment)
     write_whole(workdir.provenance, (json.dumps(told, indent=2) + "\n").encode())
-    _clean_up(workdir, plan, files, history.record, ledger)
+    _clean_up(workdir, plan, files, history, ledger)
     return ledger
+
+
+def _refuse_if_superseded(workdir: Workdir, brief: Brief, files: PlanDir) -> None:
+    if not workdir.is_newest(files):
+        raise TaskBusyError(
+            f"Plan {files.plan_id} of task {brief.task!r} is not the newest one any more, so it "
+            f"is not merged."
+        )
+
+
+def _refuse_to_overwrite(brief: Brief, plan: Plan, record: Record | None) -> None:
+    if is_foreign(plan.resultfile, record):
+        raise StoreError(
+            f"The result file {plan.resultfile} is not as psyrun left it, and is not overwritten: "
+            f"move it away, and have the computed rows merged with 'psy run {brief.task}'."
+        )
 
 
 def _sources(origins: list[Origin], plan: Plan, plan_id: str) -> list[Source]:
@@ -158,20 +176,20 @@ def _keep_failures(workdir: Workdir, ledger: Ledger, plan_id: str) -> None:
 
 
 def _clean_up(
-    workdir: Workdir, plan: Plan, files: PlanDir, former: Record | None, ledger: Ledger
+    workdir: Workdir, plan: Plan, files: PlanDir, history: History, ledger: Ledger
 ) -> None:
     """Delete what the new result has taken the place of."""
-    for path in workdir.state.iterdir():
-        if path not in (workdir.record(files.plan_id), workdir.failed(files.plan_id)):
-            path.unlink(missing_ok=True)
+    former = history.record
+    workdir.remove_states_but(files.plan_id)
     if (
         former is not None
         and former.resultfile != plan.resultfile
         and former.resultfile.parent == workdir.path
     ):
         former.resultfile.unlink(missing_ok=True)
-    workdir.remove_plans_before(files)
     ledger.remove_journals()
+    # Rows that this merge has not seen yet are left for the next one.
+    workdir.remove_plans_before(files, needed={origin.plan_id for origin in history.origins})
     if not running_steps(files):
         files.remove_claims()
 
@@ -197,12 +215,10 @@ def summary(ledger: Ledger, total: int) -> str:
     return ", ".join(parts)
 
 
-def report_damages(ledger: Ledger) -> None:
-    """Tell on stderr which parts of journals could not be read."""
-    for damage in ledger.damages:
-        what = "ends in a torn row" if damage.torn else "is damaged"
-        print(
-            f"{damage.path} {what} (bytes {damage.start} to {damage.stop}); rows lost there "
-            f"are evaluated again.",
-            file=sys.stderr,
-        )
+def describe_damages(ledger: Ledger) -> list[str]:
+    """Say which parts of journals could not be read."""
+    return [
+        f"{damage.path} {'ends in a torn row' if damage.torn else 'is damaged'} "
+        f"(bytes {damage.start} to {damage.stop}); rows lost there are evaluated again."
+        for damage in ledger.damages
+    ]

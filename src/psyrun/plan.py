@@ -270,8 +270,8 @@ def read_brief(head: Path) -> tuple[Brief, PlanDir]:
         brief = Brief.decode(_read_written(head))
     except (ValueError, TypeError, KeyError) as err:
         raise JournalError(
-            f"{head} is damaged ({err}), so psyrun cannot tell what was to be done there. "
-            f"The journals in {head.parent} can still be read with 'psy merge'."
+            f"{head} is damaged ({err}), so psyrun cannot tell what was to be done there; move "
+            f"{head.parent.parent} away to start over."
         ) from err
     return brief, PlanDir(head, brief.plan_id)
 
@@ -285,8 +285,20 @@ def _read_written(head: Path, patience: float = 2.0) -> bytes:
 
 
 def read_plan(files: PlanDir) -> Plan:
-    """Read the pickled part of a plan."""
-    with files.plan.open("rb") as file:
-        plan: Any = pickle.load(file)  # noqa: S301 - psyrun's own file in the user's directory
-    assert isinstance(plan, Plan)
+    """Read the pickled part of a plan.
+
+    Raises
+    ------
+    JournalError
+        If it is damaged.
+    """
+    content = read_shared(files.plan)
+    try:
+        plan: Any = pickle.loads(content)  # noqa: S301 - psyrun's own file
+        assert isinstance(plan, Plan)
+    except Exception as err:  # unpickling damaged data may raise anything
+        raise JournalError(
+            f"{files.plan} is damaged ({type(err).__name__}: {err}), so psyrun cannot tell what "
+            f"was to be done there; move {files.head.parent.parent} away to start over."
+        ) from err
     return plan

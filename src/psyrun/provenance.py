@@ -124,5 +124,14 @@ def provenance(
     }
 
 
+def plan_described_by(path: Path) -> str | None:
+    """Return the plan whose result a file tells of; None if it tells of none."""
+    try:
+        plan = json.loads(path.read_bytes())["plan"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return str(plan)
+
+
 def _local(seconds: float) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S%z", time.localtime(seconds))

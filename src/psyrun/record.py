@@ -4,7 +4,7 @@ import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from psyrun.files import Fingerprint, write_whole
+from psyrun.files import Fingerprint, read_shared, write_whole
 from psyrun.plan import Digest
 from psyrun.rows import RowSet
 from psyrun.store.base import Store
@@ -54,13 +54,26 @@ class Record(NamedTuple):
         behind, the record whose fingerprint is that of the result file is the one that counts.
         """
         workdir.state.mkdir(parents=True, exist_ok=True)
-        write_whole(workdir.record(self.plan_id), pickle.dumps(self, protocol=5))
+        relative = self
+        if self.resultfile.is_relative_to(workdir.path):  # so that the directory can be moved
+            relative = self._replace(resultfile=self.resultfile.relative_to(workdir.path))
+        write_whole(workdir.record(self.plan_id), pickle.dumps(relative, protocol=5))
+
+
+def is_foreign(resultfile: Path, record: Record | None) -> bool:
+    """Tell whether there is a file at the result's place that psyrun has not left there so."""
+    return resultfile.exists() and (record is None or record.resultfile != resultfile)
 
 
 def current_record(workdir: Workdir) -> Record | None:
     """Return the record of the result file as it is now, None if there is none."""
     for path in workdir.records():
-        record: Any = pickle.loads(path.read_bytes())  # noqa: S301 - psyrun's own file
-        if isinstance(record, Record) and record.fingerprint.matches(record.resultfile):
-            return record
+        try:
+            found: Any = pickle.loads(read_shared(path))  # noqa: S301 - psyrun's own file
+        except Exception:  # noqa: S112 - damaged, so the result file counts as unknown
+            continue
+        if isinstance(found, Record):
+            record = found._replace(resultfile=workdir.path / found.resultfile)
+            if record.fingerprint.matches(record.resultfile):
+                return record
     return None

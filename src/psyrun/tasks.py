@@ -87,7 +87,7 @@ class Config:
         Name of the task, by default what the file's name says.
     """
 
-    backend: type[Backend] = DefaultBackend
+    backend: type[Backend] = field(default_factory=lambda: DefaultBackend)
     exclude_from_result: Sequence[str] = field(default_factory=list)
     file_dep: Sequence[str] = field(default_factory=list)
     max_failures: int | None = None

@@ -11,8 +11,7 @@ import numpy.typing as npt
 from psyrun.exceptions import UsageError
 from psyrun.files import replacing
 from psyrun.rows import Rows
-
-_FILE = "timings.npz"
+from psyrun.workdir import Workdir
 
 
 @dataclass(frozen=True)
@@ -145,7 +144,8 @@ def load_timings(path: str | PathLike[str]) -> dict[str, npt.NDArray[np.generic]
     UsageError
         If nothing has been merged there.
     """
-    file = Path(path) / _FILE
+    directory = Path(path).absolute()
+    file = Workdir(directory.parent, directory.name).timings
     if not file.exists():
         raise UsageError(f"There are no timings in {str(path)!r}; nothing has been merged there.")
     timings = Timings.load(file)

@@ -8,6 +8,7 @@
         timings.npz                    how long each row took
         state/0002-3fa9.pickle         what the result file holds, for psyrun
         state/0002-3fa9.failed         the rows that failed, a journal
+        state/0002-3fa9.timings.npz    what becomes timings.npz
         plans/0002.json                a plan, in brief: whoever creates it has started the run
         plans/0002-3fa9/               and the rest of it
             plan.pickle                the space and the rows to do
@@ -19,7 +20,7 @@
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from psyrun.exceptions import UsageError
@@ -129,6 +130,10 @@ def _file_name(step: str) -> str:
     return step.replace(":", "-")
 
 
+def _number(head: Path) -> int:
+    return int(head.stem)
+
+
 class Workdir:
     """File names of a task.
 
@@ -168,7 +173,11 @@ class Workdir:
     def plan_heads(self) -> list[Path]:
         """Return the brief files of all plans, the oldest first."""
         heads = [path for path in self.plans.glob("*.json") if path.stem.isdigit()]
-        return sorted(heads, key=lambda path: int(path.stem))
+        return sorted(heads, key=_number)
+
+    def is_newest(self, files: PlanDir) -> bool:
+        """Tell whether there is no newer plan; a listing that is behind may lack this one."""
+        return all(_number(head) <= _number(files.head) for head in self.plan_heads())
 
     def record(self, plan_id: str) -> Path:
         """Return the file that says what the result merged by a plan holds."""
@@ -178,11 +187,33 @@ class Workdir:
         """Return the journal of the rows that had failed when a plan was merged."""
         return self.state / f"{plan_id}.failed"
 
-    def remove_plans_before(self, files: PlanDir) -> None:
-        """Delete all older plans, their briefs last so that a half-deleted one is known as one."""
+    def timings_of(self, plan_id: str) -> Path:
+        """Return the run times of the rows in the result merged by a plan."""
+        return self.state / f"{plan_id}.timings.npz"
+
+    def remove_states_but(self, plan_id: str) -> None:
+        """Delete what is known of results, apart from that which a plan has merged."""
+        keep = (self.record(plan_id), self.failed(plan_id), self.timings_of(plan_id))
+        for path in self.state.iterdir():
+            if path not in keep:
+                path.unlink(missing_ok=True)
+
+    def remove_plans_before(self, files: PlanDir, needed: Collection[str] = ()) -> None:
+        """Delete older plans, their briefs last so that a half-deleted one is known as one.
+
+        Parameters
+        ----------
+        files : PlanDir
+            The oldest plan to keep.
+        needed : collection of str, optional
+            Plans that are kept as long as there are journals in them.
+        """
         for head in self.plan_heads():
-            if int(head.stem) < int(files.head.stem):
-                for path in self.plans.glob(f"{head.stem}-*"):
+            if _number(head) < _number(files.head):
+                paths = list(self.plans.glob(f"{head.stem}-*"))
+                if any(p.name in needed and PlanDir(head, p.name).all_journals() for p in paths):
+                    continue
+                for path in paths:
                     shutil.rmtree(path, ignore_errors=True)
                 head.unlink(missing_ok=True)
 
@@ -199,4 +230,6 @@ class Workdir:
         if self.path.is_symlink():
             self.path.unlink()
         elif self.path.exists():
+            for head in self.plan_heads():  # whatever is left by a clean that is killed is no plan
+                head.unlink(missing_ok=True)
             shutil.rmtree(self.path)

@@ -223,3 +223,15 @@ def test_a_task_edited_while_an_earlier_one_runs_is_run_as_it_was_loaded(project
     assert not project.status("t")["up_to_date"]
     assert project.psy("run", "t").code == 0
     assert project.result("t") == {"x": [1, 2, 3], "y": [10, 20, 30]}
+
+
+def test_a_study_can_be_moved(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(project, "Param(x=[1, 2])")
+    assert project.psy("run", "t").code == 0
+    moved = project.root / "moved"
+    moved.mkdir()
+    for directory in (project.tasks, project.work):
+        directory.rename(moved / directory.name)
+    monkeypatch.chdir(moved)
+    said = project.psy("run", "t")
+    assert said.code == 0 and "up to date" in said.out

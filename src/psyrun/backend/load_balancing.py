@@ -14,9 +14,6 @@ from psyrun.workdir import PlanDir
 _PATIENCE = 60.0
 """Seconds for which a claim may stay unreadable; clients of NFS can take half of that."""
 
-_PATIENCE = 10.0
-"""Seconds to wait for the content of a claim that has none."""
-
 
 class LoadBalancingBackend(Backend):
     """Let each job fetch rows until all are done.

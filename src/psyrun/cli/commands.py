@@ -76,7 +76,9 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def _merge(args: argparse.Namespace) -> int:
-    _, what = run.merge_directory(Path(args.directory), Path(args.merged))
+    what, damages = run.merge_directory(Path(args.directory), Path(args.merged))
+    for damage in damages:
+        complain(damage)
     print(f"merged {what} into {args.merged}")
     return FINE
 

@@ -11,6 +11,7 @@ from typing import Any
 from psyrun import run
 from psyrun.cli.exits import FINE, INCOMPLETE
 from psyrun.cli.tasks import Tasks
+from psyrun.cli.wording import hint
 from psyrun.diagnosis import FailureGroup
 from psyrun.exceptions import UsageError
 from psyrun.failure import Failure, shorten, show_assignment
@@ -97,8 +98,8 @@ def _print_groups(
             print(f"      {failure.type}: {failure.message}")
     if groups and not verbose:
         print(
-            f"\nTracebacks: psy failures -v {task.name}. "
-            f"Look into one: psy debug {task.name} {groups[0].example[0]}"
+            f"\nTracebacks: {hint('failures -v', task.name)}. "
+            f"Look into one: {hint('debug', task.name)} {groups[0].example[0]}"
         )
 
 
@@ -166,9 +167,9 @@ def _print_row(task: TaskDef, row: int) -> int:
         print(f"==> {path}, attempt {output.attempt} <==")
         print(output.text.decode(errors="replace"))
     failure = dict(run.survey(task).ledger.failures()).get(row)
-    if failure is not None:
-        print(failure.traceback if failure.traceback and not printed else failure.message)
-    elif not printed:
+    if failure is not None and not (printed and failure.traceback):
+        print(failure.traceback or failure.message)
+    elif failure is None and not printed:
         print("it has printed nothing")
     return FINE
 

@@ -16,6 +16,7 @@ from psyrun.cli.tasks import Tasks
 from psyrun.cli.wording import complain, count, hint, tail
 from psyrun.exceptions import JobsRunningWarning, TaskBusyError, TaskWorkdirDirtyWarning
 from psyrun.failure import show_assignment
+from psyrun.merging import describe_damages
 from psyrun.rows import RowSet
 from psyrun.tasks import TaskDef
 
@@ -48,6 +49,8 @@ def _decide(
     if run.jobs_of(task, found.history):
         complain(JobsRunningWarning(task.name))
         return FINE
+    for damage in describe_damages(found.ledger):
+        complain(damage)
     if decision.dropped and not task.overwrite_dirty:
         complain(TaskWorkdirDirtyWarning(task.name))
         return WRONG_USE

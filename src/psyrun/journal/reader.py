@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from psyrun.files import again_if_stale
 from psyrun.journal.format import (
     BEGINNING,
     CHECKED_FROM,
@@ -86,7 +87,7 @@ class Journal:
 
     def _blocks(self, base: int) -> Iterator[tuple[bytes, int, list[int]]]:
         """Read the file piece by piece: its content, its place, and where frames begin in it."""
-        with self.path.open("rb") as file:
+        with again_if_stale(lambda: self.path.open("rb")) as file:
             file.seek(base)
             buffer = b""
             while block := file.read(max(_BLOCK, len(buffer))):
@@ -159,7 +160,7 @@ class Journal:
         """
         places, lengths = self._places[numbers], self.frames["length"][numbers].astype(np.int64)
         payloads: list[bytes] = []
-        with self.path.open("rb") as file:
+        with again_if_stale(lambda: self.path.open("rb")) as file:
             fd = file.fileno()
             for first, last in _stretches(places, lengths):
                 base = int(places[first])

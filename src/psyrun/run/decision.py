@@ -11,7 +11,7 @@ from psyrun.files import Fingerprint
 from psyrun.history import ADOPTED
 from psyrun.plan import Digest
 from psyrun.pspace import Param
-from psyrun.record import Record
+from psyrun.record import Record, is_foreign
 from psyrun.rows import RowSet
 from psyrun.run.jobs import wait_for_orphans
 from psyrun.run.survey import Survey, resultfile_of, survey
@@ -113,8 +113,8 @@ def decide(
     wait_for_orphans(task)
     found = survey(task)
     adopted = None
-    if found.history.record is None and resultfile_of(task).exists():
-        adopted = _adopt_result(task, keep=keep)
+    if is_foreign(found.resultfile, found.history.record):
+        adopted = _adopt_result(task, keep=keep and found.history.record is None)
         found = survey(task, adopted)
     keep = keep or not found.changes
     rows = RowSet.span(0, found.total)

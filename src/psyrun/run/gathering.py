@@ -1,18 +1,18 @@
 """Merging what is in a directory, whoever has left it there."""
 
-from contextlib import suppress
 from pathlib import Path
 
-from psyrun.exceptions import PsyrunError, UsageError
+from psyrun.exceptions import UsageError
 from psyrun.history import read_history
 from psyrun.ledger import Ledger
-from psyrun.merging import ResultTable
+from psyrun.merging import ResultTable, describe_damages
+from psyrun.plan import read_brief
 from psyrun.store import AutodetectStore
-from psyrun.tasks import load_snapshot
+from psyrun.tasks import import_snapshot_on_demand
 from psyrun.workdir import Workdir
 
 
-def merge_directory(directory: Path, merged: Path) -> tuple[int, str]:
+def merge_directory(directory: Path, merged: Path) -> tuple[str, list[str]]:
     """Merge what is in a directory into one file.
 
     Parameters
@@ -24,10 +24,10 @@ def merge_directory(directory: Path, merged: Path) -> tuple[int, str]:
 
     Returns
     -------
-    int
-        Number of rows.
     str
         What was merged, in words.
+    list of str
+        What could not be read.
 
     Raises
     ------
@@ -51,7 +51,7 @@ def merge_directory(directory: Path, merged: Path) -> tuple[int, str]:
             f"directory of a task either."
         )
     store.save_chunks(str(merged), (dict(store.load(str(path))) for path in files))
-    return -1, f"{len(files)} files"
+    return f"{len(files)} files", []
 
 
 def _workdir_at(directory: Path) -> Workdir | None:
@@ -65,16 +65,16 @@ def _workdir_at(directory: Path) -> Workdir | None:
     return None
 
 
-def _merge_journals(workdir: Workdir, merged: Path) -> tuple[int, str]:
+def _merge_journals(workdir: Workdir, merged: Path) -> tuple[str, list[str]]:
     store = AutodetectStore.get_concrete_store(str(merged))
+    for head in workdir.plan_heads()[-1:]:
+        import_snapshot_on_demand(*read_brief(head))
     history = read_history(workdir)
-    if history.plan is None or history.brief is None or history.files is None:
+    if history.plan is None or history.brief is None:
         raise UsageError(f"Nothing has been computed in {str(workdir.path)!r}.")
     plan = history.plan
-    with suppress(PsyrunError):  # its classes may be needed to read results, mostly they are not
-        load_snapshot(history.brief, history.files)
     sources = [origin.source(plan.space, plan.digest.space) for origin in history.origins]
     ledger = Ledger(workdir, history.origins, sources)
     store.save_chunks(str(merged), ResultTable(ledger, plan.space, plan.exclude).chunks())
-    n = len(ledger.completed)
-    return n, f"{n} of {history.brief.total} rows"
+    what = f"{len(ledger.completed)} of {history.brief.total} rows"
+    return what, describe_damages(ledger)

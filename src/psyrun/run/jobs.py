@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from typing import Any, NamedTuple
 
-from psyrun.files import write_whole
+from psyrun.files import read_shared, write_whole
 from psyrun.history import History, read_history
 from psyrun.jobstate import is_running, read_states
 from psyrun.plan import Brief
@@ -38,7 +38,7 @@ class Submitted(NamedTuple):
 def read_submitted(files: PlanDir) -> Submitted:
     """Read which jobs of a plan have been submitted so far."""
     try:
-        content = json.loads(files.submitted.read_bytes())
+        content = json.loads(read_shared(files.submitted))
         return Submitted([(step, jobid) for step, jobid in content["jobs"]], content["complete"])
     except (OSError, ValueError, KeyError):
         return Submitted([], complete=False)

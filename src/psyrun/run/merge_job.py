@@ -1,15 +1,18 @@
 """The merge job."""
 
+import io
 import json
 import sys
+import threading
 import traceback
-from contextlib import redirect_stderr, redirect_stdout, suppress
+from collections.abc import Iterator
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
 
-from psyrun.exceptions import PsyrunError
-from psyrun.jobstate import JobState
-from psyrun.merging import merge_plan, report_damages, summary
+from psyrun.exceptions import PsyrunError, StoreError
+from psyrun.jobstate import PATIENCE, JobState
+from psyrun.merging import describe_damages, merge_plan, summary
 from psyrun.plan import Brief, read_brief, read_plan
 from psyrun.tasks import import_snapshot_on_demand, load_snapshot
 from psyrun.workdir import PlanDir, Workdir
@@ -20,44 +23,88 @@ STEP = "merge"
 def merge_as_job(head: Path) -> int:
     """Merge a plan, in a process of its own; return the exit code."""
     import_snapshot_on_demand(*read_brief(head))
-    return merge_rows(head)
+    try:
+        return merge_rows(head)
+    except OSError as err:
+        print(err, file=sys.stderr)
+        return 1
 
 
 def merge_here(files: PlanDir) -> None:
-    """Merge a plan in this process, which has loaded all that it takes."""
-    with (
-        files.log(STEP).open("a") as log,
-        redirect_stdout(log),
-        redirect_stderr(log),
-        suppress(Exception),  # it is in the log and in the end record
-    ):
-        merge_rows(files.head)
+    """Merge a plan in this process, which has loaded all that it takes.
+
+    Raises
+    ------
+    StoreError
+        If it has failed and not even that could be written down.
+    """
+    said = io.StringIO()
+    try:
+        with redirect_stdout(said), redirect_stderr(said):
+            merge_rows(files.head)
+    except OSError as err:
+        raise StoreError(f"The result could not be merged: {err}") from err
+    except Exception:  # noqa: S110 - it is in the log and in the end record
+        pass
+    finally:
+        with suppress(OSError), files.log(STEP).open("a") as log:
+            log.write(said.getvalue())
 
 
 def merge_rows(head: Path) -> int:
-    """Merge a plan; return the exit code: 0 if each row of the space is completed."""
+    """Merge a plan; return the exit code: 0 if each row of the space is completed.
+
+    Raises
+    ------
+    OSError
+        If it has failed and not even that could be written down.
+    """
     brief, files = read_brief(head)
-    state = JobState.beginning(STEP)
+    state, path = JobState.beginning(STEP), files.job(STEP)
     try:
-        state.write(files.job(STEP))
-        said, fine = _merge(brief, files)
-        state = state.ending("finished", said)
+        state.write(path)
+        with _signs_of_life(state, path):
+            said, fine = _merge(brief, files)
     except (PsyrunError, OSError) as err:
         print(err, file=sys.stderr)
-        state, fine = state.ending("failed", str(err)), False
+        try:
+            state.ending("failed", str(err)).write(path)
+        except OSError:
+            raise err from None
+        return 1
     except BaseException as err:
         traceback.print_exc()
-        state.ending("failed", f"{type(err).__name__}: {err}").write(files.job(STEP))
+        state.ending("failed", f"{type(err).__name__}: {err}").write(path)
         raise
-    with suppress(OSError):  # the disk may be full
-        state.write(files.job(STEP))
+    with suppress(OSError):  # the result stands
+        state.ending("finished", said).write(path)
     return 0 if fine else 1
+
+
+@contextmanager
+def _signs_of_life(state: JobState, path: Path) -> Iterator[None]:
+    """Let other machines see that the merge is still at work, until the block ends."""
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(PATIENCE / 10):
+            with suppress(OSError):
+                state.write(path)
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _merge(brief: Brief, files: PlanDir) -> tuple[str, bool]:
     workdir = Workdir.of_plan(files, brief.task)
     ledger = merge_plan(workdir, brief, read_plan(files), files)
-    report_damages(ledger)
+    for damage in describe_damages(ledger):
+        print(damage, file=sys.stderr)
     said = summary(ledger, brief.total)
     print(said)
     if brief.has_on_finish:
@@ -70,11 +117,9 @@ def _tell_task(brief: Brief, files: PlanDir, told: dict[str, Any]) -> None:
     try:
         task = load_snapshot(brief, files)
         if task.on_finish is not None:
-            task.on_finish(
-                {"task": brief.task, "resultfile": told["result"]}
-                | told["rows"]
-                | {"seconds": told["evaluation_seconds"]}
-            )
+            summary = {"task": brief.task, "resultfile": told["result"]} | told["rows"]
+            with chdir(brief.task_dir):
+                task.on_finish(summary | {"seconds": told["evaluation_seconds"]})
     except BaseException:
         print("on_finish has failed; the result is not affected:", file=sys.stderr)
         traceback.print_exc()

@@ -5,9 +5,10 @@ from typing import NamedTuple
 
 from psyrun.digest import digest
 from psyrun.exceptions import UsageError
-from psyrun.history import History, read_history
+from psyrun.history import ADOPTED, History, read_history
 from psyrun.ledger import Ledger
 from psyrun.plan import Digest
+from psyrun.provenance import plan_described_by
 from psyrun.pspace import ParameterSpace
 from psyrun.record import Record
 from psyrun.rows import RowSet
@@ -73,9 +74,12 @@ class Survey(NamedTuple):
 
     @property
     def merged(self) -> bool:
-        """Whether the result file holds what has been computed."""
+        """Whether the result file holds what has been computed and is described beside it."""
         record = self.history.record
-        return self.history.merged and record is not None and record.resultfile == self.resultfile
+        if record is None or not self.history.merged or record.resultfile != self.resultfile:
+            return False
+        described = plan_described_by(workdir_of(self.task).provenance)
+        return record.run == ADOPTED or described == record.plan_id
 
     @property
     def up_to_date(self) -> bool:

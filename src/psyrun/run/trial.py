@@ -6,9 +6,8 @@ from typing import Any, NamedTuple
 
 from psyrun.evaluation import Evaluator
 from psyrun.exceptions import UsageError
-from psyrun.history import read_history
 from psyrun.rows import RowSet
-from psyrun.run.survey import workdir_of
+from psyrun.run.survey import survey
 from psyrun.seeding import fresh_entropy, row_seeds
 from psyrun.tasks import TaskDef
 
@@ -67,8 +66,7 @@ def prepare_call(task: TaskDef, row: int) -> Call:
             f"Task {task.name!r} has no row {row}: "
             + (f"its rows are 0 to {len(space) - 1}." if len(space) else "its space is empty.")
         )
-    rows = RowSet.span(row, row + 1).to_array()
-    seed = int(row_seeds(space, rows, space[rows].build(), _entropy(task))[0])
+    seed = _seed(task, row)
     with chdir(task.path.parent):
         extra = task.setup(0) if task.setup is not None else None
     evaluator = Evaluator(
@@ -82,8 +80,14 @@ def prepare_call(task: TaskDef, row: int) -> Call:
     return Call(space[row], seed, evaluator, task.path.parent)
 
 
-def _entropy(task: TaskDef) -> int:
-    if task.seed is not None:
-        return task.seed
-    plan = read_history(workdir_of(task)).plan
-    return plan.entropy if plan is not None else fresh_entropy()
+def _seed(task: TaskDef, row: int) -> int:
+    """Return the seed of a row: the one that it failed with, if it has failed."""
+    found = survey(task)
+    if task.seed is None and row in found.ledger.failed:
+        seed = dict(found.ledger.failures())[row].seed
+        if seed is not None:
+            return seed
+    plan = found.history.plan
+    entropy = task.seed if task.seed is not None else plan.entropy if plan else fresh_entropy()
+    rows = RowSet.span(row, row + 1).to_array()
+    return int(row_seeds(found.space, rows, found.space[rows].build(), entropy)[0])

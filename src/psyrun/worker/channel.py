@@ -15,7 +15,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 _MESSAGE = struct.Struct("<qqq")
-_DOING = struct.Struct("<qqdqqq")
+_DOING = struct.Struct("<qqdqQqq")
 _DEADLINE = struct.Struct("<d")
 _STOP, _BUSY, _TROUBLE, _DEADLINE_AT, _DOING_AT, _WHY_AT = 0, 1, 2, 8, 16, 1024
 
@@ -58,6 +58,8 @@ class Doing(NamedTuple):
         When it began it, in seconds of the monotonic clock.
     attempt : int
         Number of the attempt.
+    seed : int
+        Seed of the row.
     completed, failed : int
         Rows that it had written down before that.
     """
@@ -66,6 +68,7 @@ class Doing(NamedTuple):
     row: int
     since: float
     attempt: int
+    seed: int
     completed: int
     failed: int
 
@@ -81,16 +84,14 @@ class Page:
     def create(cls, deadline: float) -> "Page":
         """Make a new page, to be passed on by its file descriptor."""
         page = cls(_new_memory())
-        page.begin(-1, -1, 0.0, 0, 0, 0)
+        page.begin(Doing(-1, -1, 0.0, 0, 0, 0, 0))
         page.end()
         page.set_deadline(deadline)
         return page
 
-    def begin(
-        self, position: int, row: int, since: float, attempt: int, completed: int, failed: int
-    ) -> None:
+    def begin(self, doing: Doing) -> None:
         """Note that a row is being evaluated."""
-        _DOING.pack_into(self._memory, _DOING_AT, position, row, since, attempt, completed, failed)
+        _DOING.pack_into(self._memory, _DOING_AT, *doing)
         self._memory[_BUSY] = 1
 
     def end(self) -> None:

@@ -25,7 +25,7 @@ from psyrun.seeding import row_seeds
 from psyrun.tasks import TaskDef, load_snapshot
 from psyrun.timelimit import use_deadline
 from psyrun.workdir import PlanDir
-from psyrun.worker.channel import Assignment, Page, Trouble, ask
+from psyrun.worker.channel import Assignment, Doing, Page, Trouble, ask
 
 _BLOCK = 4096
 """Rows whose assignments are made at a time."""
@@ -173,7 +173,7 @@ class _Rows:
     def _tell_counts(self, position: int) -> None:
         """Include the row at *position* in the counts, which otherwise the next row does."""
         now = time.monotonic()
-        self._page.begin(position, -1, now, 0, self._completed, self._failed)
+        self._page.begin(Doing(position, -1, now, 0, 0, self._completed, self._failed))
         self._page.end()
 
     def _block(self, first: int, last: int) -> Iterator[tuple[int, int, int, dict[str, Any]]]:
@@ -197,7 +197,8 @@ class _Rows:
         """Make an attempt at a row; return whether it was the last one."""
         began = time.time()
         clock = time.monotonic()
-        self._page.begin(position, row, clock, attempt, self._completed, self._failed)
+        doing = Doing(position, row, clock, attempt, seed, self._completed, self._failed)
+        self._page.begin(doing)
         again = False
         try:
             payload = self._evaluator.payload(
@@ -220,9 +221,9 @@ class _Rows:
             self._failed += 1
         self._end_output(row, attempt)
         self._page.end()
-        if clock - self._synced > _SYNC_EVERY:
+        if clock + self._duration - self._synced > _SYNC_EVERY:
             self._journal.sync()
-            self._synced = clock
+            self._synced = time.monotonic()
         if self._has_moved:
             os.fchdir(self._home)
             self._has_moved = False

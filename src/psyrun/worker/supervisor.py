@@ -34,7 +34,7 @@ _SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 def process_rows(head: Path, step: str) -> int:
     """Do a process job; return its exit code: 0 if each row that it did was completed."""
     brief, files = read_brief(head)
-    if Workdir.of_plan(files, brief.task).plan_heads()[-1] != head:
+    if not Workdir.of_plan(files, brief.task).is_newest(files):
         print(f"Plan {brief.plan_id} is not the newest one any more; nothing was evaluated.")
         return 0
     return _Supervisor(brief, files, step).run()
@@ -113,7 +113,7 @@ class _Supervisor:
     def _look_at_failures(self) -> None:
         limit = self._limits.max_failures
         if limit is not None and self._counts()[1] >= limit:
-            self._stop(f"{limit} rows have failed (max_failures)", _GRACE)
+            self._stop(f"{limit} rows have failed (max_failures)", math.inf)
 
     def _look_at_limits(self) -> None:
         now = time.monotonic()
@@ -147,14 +147,16 @@ class _Supervisor:
         if trouble is Trouble.CANNOT_WRITE:
             self._give_up(f"a row could not be written down: {why}")
         elif died_in_row and child.overdue == doing:
-            self._account_for(doing, child, self._timed_out(), self._limits.retry_timeouts)
+            self._account_for(doing, child, self._timed_out(doing), self._limits.retry_timeouts)
         elif died_in_row and not self._stopping:
             if child.overdue is not None:  # that row was done just before the process was killed
                 self._left_over.append(
                     Assignment(doing.position, doing.position + 1, doing.attempt)
                 )
             else:
-                self._account_for(doing, child, self._died(code, why), self._limits.retry_deaths)
+                self._account_for(
+                    doing, child, self._died(doing, code, why), self._limits.retry_deaths
+                )
         if self._stopping or done:
             return
         if trouble is Trouble.CANNOT_BEGIN or never_asked:
@@ -193,16 +195,18 @@ class _Supervisor:
             doing.row, Kind.FAILED, failure.encode(), doing.attempt, time.time() - took, took
         )
 
-    def _timed_out(self) -> Failure:
+    def _timed_out(self, doing: Doing) -> Failure:
         message = f"timeout: the row took longer than {self._limits.timeout:g} s"
-        return self._failure(TIMED_OUT, message)
+        return self._failure(doing, TIMED_OUT, message)
 
-    def _died(self, code: int, why: str) -> Failure:
-        return self._failure(DIED, describe_exit(code) + (f": {why}" if why else ""))
+    def _died(self, doing: Doing, code: int, why: str) -> Failure:
+        return self._failure(doing, DIED, describe_exit(code) + (f": {why}" if why else ""))
 
-    def _failure(self, kind: str, message: str) -> Failure:
+    def _failure(self, doing: Doing, kind: str, message: str) -> Failure:
         process = self._state.process
-        return Failure(type=kind, message=message, host=process.host, pid=process.pid)
+        return Failure(
+            type=kind, message=message, seed=doing.seed, host=process.host, pid=process.pid
+        )
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         again = number == signal.SIGINT and self._stopping
@@ -212,7 +216,7 @@ class _Supervisor:
         self._stopping = self._stopping or why
         self._kill_at = min(self._kill_at, time.monotonic() + grace)
         for child in self._children:
-            child.stop(self._kill_at)
+            child.stop(min(self._kill_at, self._end))
 
     def _give_up(self, why: str) -> None:
         self._trouble = why
@@ -241,7 +245,7 @@ class _Supervisor:
             return
         states = read_states(self._files.all_jobs())
         if sum(state.failed for _, state in states) >= limit:
-            self._stop(f"{limit} rows of the task have failed (max_failures)", _GRACE)
+            self._stop(f"{limit} rows of the task have failed (max_failures)", math.inf)
 
     def _finish(self) -> int:
         if self._journal is not None:
