@@ -1,5 +1,6 @@
 """HDF5 files through PyTables, such that nothing in them is unpickled."""
 
+import os
 import re
 import warnings
 from collections.abc import Iterator
@@ -83,6 +84,10 @@ def open_file(filename: FilePath, mode: str) -> Iterator[File]:
                 f"{str(filename)!r} cannot be read as an HDF5 file ({reason}): it is damaged, of "
                 f"another format, or another program has it open."
             ) from error
+        number = re.search(r"errno = (\d+)", str(error.h5backtrace))
+        if number is not None:
+            code = int(number[1])
+            raise OSError(code, os.strerror(code), str(filename)) from error
         raise OSError(
             f"HDF5 could not write in {str(Path(filename).parent)!r} ({reason}); the disk may be "
             f"full."
