@@ -49,7 +49,7 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator
     except OSError as err:
         if err.errno is not None and err.filename in (None, str(temporary)):
             # Writing does not tell what it writes to.
-            err.filename, err.filename2 = str(path), None
+            raise OSError(err.errno, err.strerror, str(path)) from err
         raise
     finally:
         with suppress(FileNotFoundError):
@@ -68,6 +68,7 @@ def put_copy(source: Path, path: Path) -> None:
         try:
             os.link(source, temporary)
         except OSError:
+            temporary.unlink(missing_ok=True)  # it may be there, and would be the source itself
             temporary.write_bytes(source.read_bytes())
 
 
@@ -105,8 +106,7 @@ def create_exclusively(path: str | os.PathLike[str], content: bytes) -> bool:
             return _create_by_open(path, content)
         return True
     except OSError as err:
-        err.filename, err.filename2 = str(path), None
-        raise
+        raise OSError(err.errno, err.strerror, str(path)) from err
     finally:
         with suppress(FileNotFoundError):
             ticket.unlink()
@@ -163,7 +163,7 @@ def content_hash(path: str | os.PathLike[str]) -> str:
     """Hash the content of a file (BLAKE2b, 16 bytes, hexadecimal)."""
     import hashlib  # jobs do without it
 
-    with Path(path).open("rb") as file:
+    with again_if_stale(lambda: Path(path).open("rb")) as file:
         return hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=16)).hexdigest()
 
 

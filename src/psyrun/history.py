@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from psyrun.matching import match
-from psyrun.plan import Brief, Digest, Plan, Source, read_brief, read_plan
+from psyrun.plan import Brief, Digest, Plan, Source, is_abandoned, read_brief, read_plan
 from psyrun.record import Record, current_record
 from psyrun.workdir import PlanDir, Workdir
 
@@ -59,6 +59,8 @@ class History(NamedTuple):
         What the result file holds.
     origins : list of Origin
         Where the rows are, the oldest first.
+    number : int
+        The highest number that a plan has taken, 0 if there is none.
     """
 
     brief: Brief | None
@@ -66,6 +68,7 @@ class History(NamedTuple):
     files: PlanDir | None
     record: Record | None
     origins: list[Origin]
+    number: int
 
     @property
     def digest(self) -> Digest | None:
@@ -80,11 +83,6 @@ class History(NamedTuple):
         if self.brief is not None:
             return self.brief.run
         return None if self.record is None else self.record.run
-
-    @property
-    def number(self) -> int:
-        """Number of the newest plan, 0 if there is none."""
-        return 0 if self.files is None else int(self.files.head.stem)
 
     @property
     def merged(self) -> bool:
@@ -113,14 +111,19 @@ def read_history(
     JournalError
         If the newest plan is damaged.
     """
-    record = adopted or current_record(workdir)
-    heads = workdir.plan_heads()
-    if not heads and newest is None:
+    heads = [newest] if newest is not None else workdir.plan_heads()
+    number = int(heads[-1].stem) if heads else 0
+    while heads and is_abandoned(heads[-1]):
+        heads.pop()
+    if not heads:
+        record = adopted or current_record(workdir)
         origins = [] if record is None else [_merged_origin(record)]
-        return History(None, None, None, record, origins)
-    brief, files = read_brief(newest or heads[-1])
+        return History(None, None, None, record, origins, number)
+    brief, files = read_brief(heads[-1])
     plan = read_plan(files)
-    return History(brief, plan, files, record, _origins(workdir, plan, files, record))
+    known = [files.plan_id, *(source.plan_id for source in plan.sources if source.merged)]
+    record = adopted or current_record(workdir, known)
+    return History(brief, plan, files, record, _origins(workdir, plan, files, record), number)
 
 
 def _origins(workdir: Workdir, plan: Plan, files: PlanDir, record: Record | None) -> list[Origin]:
@@ -145,9 +148,8 @@ def _merged_origin(record: Record) -> Origin:
 
 
 def _find_plan(workdir: Workdir, plan_id: str) -> Origin | None:
-    for head in workdir.plan_heads():
-        brief, files = read_brief(head)
-        if brief.plan_id == plan_id and files.plan.exists():
-            plan = read_plan(files)
-            return Origin(plan_id, plan.space, plan.digest.space, files=files)
-    return None
+    files = workdir.plan_dir(plan_id)
+    if not (files.head.exists() and files.plan.exists()):
+        return None
+    plan = read_plan(files)
+    return Origin(plan_id, plan.space, plan.digest.space, files=files)

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from psyrun.failure import Failure
+from psyrun.files import again_if_stale
 from psyrun.history import Origin
 from psyrun.journal import JournalWriter, Kind
 from psyrun.journal.reader import Damage, Journal
@@ -252,7 +253,7 @@ class _RecordPlace:
     @cached_property
     def _columns(self) -> dict[str, Any]:
         record = self._record
-        loaded = record.store.load(str(record.resultfile))
+        loaded = again_if_stale(lambda: record.store.load(str(record.resultfile)))
         # Parameters are read from the space, which knows them exactly.
         return {name: loaded[name] for name in record.outputs if name in loaded}
 

@@ -104,14 +104,15 @@ def merge_plan(workdir: Workdir, brief: Brief, plan: Plan, files: PlanDir) -> Le
     TaskBusyError
         If there is a newer plan.
     StoreError
-        If the store cannot hold the rows together, or a file that psyrun has not left there so is
-        in the result's place.
+        If the store cannot hold the rows together, a file that psyrun has not left there so is in
+        the result's place, or rows that the plan builds on cannot be found.
     OSError
         If the result cannot be written; nothing is lost then.
     """
     _refuse_if_superseded(workdir, brief, files)
     history = read_history(workdir, newest=files.head)
     _refuse_to_overwrite(brief, plan, history.record)
+    _refuse_to_lose(brief, plan, history)
     sources = _sources(history.origins, plan, files.plan_id)
     ledger = Ledger(workdir, history.origins, sources)
     plan.resultfile.parent.mkdir(parents=True, exist_ok=True)
@@ -166,6 +167,21 @@ def _sources(origins: list[Origin], plan: Plan, plan_id: str) -> list[Source]:
     ]
 
 
+def _refuse_to_lose(brief: Brief, plan: Plan, history: History) -> None:
+    """Refuse to write a result without rows that the plan has not to do because they were there."""
+    found = {(origin.plan_id, origin.record is not None) for origin in history.origins}
+    if history.merged:
+        return
+    for source in plan.sources:
+        if (source.plan_id, source.merged) not in found:
+            where = "the result file" if source.merged else "its journals"
+            raise StoreError(
+                f"Rows that were completed by plan {source.plan_id} of task {brief.task!r} cannot "
+                f"be found in {where} any more, so nothing was merged; go on with "
+                f"'psy run {brief.task}'."
+            )
+
+
 def _keep_failures(workdir: Workdir, ledger: Ledger, plan_id: str) -> None:
     path = workdir.failed(plan_id)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -189,7 +205,8 @@ def _clean_up(
         former.resultfile.unlink(missing_ok=True)
     ledger.remove_journals()
     # Rows that this merge has not seen yet are left for the next one.
-    workdir.remove_plans_before(files, needed={origin.plan_id for origin in history.origins})
+    earlier = {origin.plan_id for origin in history.origins} - {files.plan_id}
+    workdir.remove_plans_before(files, needed=earlier)
     if not running_steps(files):
         files.remove_claims()
 

@@ -267,7 +267,7 @@ def read_brief(head: Path) -> tuple[Brief, PlanDir]:
         If it is damaged.
     """
     try:
-        brief = Brief.decode(_read_written(head))
+        brief = Brief.decode(read_shared(head))
     except (ValueError, TypeError, KeyError) as err:
         raise JournalError(
             f"{head} is damaged ({err}), so psyrun cannot tell what was to be done there; move "
@@ -276,12 +276,17 @@ def read_brief(head: Path) -> tuple[Brief, PlanDir]:
     return brief, PlanDir(head, brief.plan_id)
 
 
-def _read_written(head: Path, patience: float = 2.0) -> bytes:
-    """Read a file that, where there are no hard links, is empty for a moment."""
+def is_abandoned(head: Path, patience: float = 2.0) -> bool:
+    """Tell whether a psy process has died between creating a brief and writing it.
+
+    That can be only where there are no hard links; a brief is then empty for a moment.
+    """
     give_up = time.monotonic() + patience
-    while not (content := read_shared(head)) and time.monotonic() < give_up:
+    while not read_shared(head):
+        if time.monotonic() > give_up:
+            return True
         time.sleep(0.01)
-    return content
+    return False
 
 
 def read_plan(files: PlanDir) -> Plan:

@@ -1,6 +1,7 @@
 """What a result file holds, written down beside it so that nothing has to be guessed later."""
 
 import pickle
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -65,9 +66,17 @@ def is_foreign(resultfile: Path, record: Record | None) -> bool:
     return resultfile.exists() and (record is None or record.resultfile != resultfile)
 
 
-def current_record(workdir: Workdir) -> Record | None:
-    """Return the record of the result file as it is now, None if there is none."""
-    for path in workdir.records():
+def current_record(workdir: Workdir, known: Iterable[str] = ()) -> Record | None:
+    """Return the record of the result file as it is now, None if there is none.
+
+    Parameters
+    ----------
+    workdir : Workdir
+        The task's files.
+    known : iterable of str, optional
+        Plans whose records may be there though the directory does not list them yet.
+    """
+    for path in workdir.records(known):
         try:
             found: Any = pickle.loads(read_shared(path))  # noqa: S301 - psyrun's own file
         except Exception:  # noqa: S112 - damaged, so the result file counts as unknown

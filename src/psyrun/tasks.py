@@ -18,6 +18,7 @@ from typing import Any
 
 from psyrun.backend import Backend, DefaultBackend
 from psyrun.exceptions import TaskLoadError, TaskWarning, UnknownTaskError, UsageError
+from psyrun.files import read_shared
 from psyrun.plan import Brief
 from psyrun.pspace import ParameterSpace
 from psyrun.scheduler import ImmediateRun, Scheduler
@@ -258,7 +259,7 @@ def _execute_file(path: Path, source: Path, module_name: str) -> tuple[types.Mod
     previous = sys.modules.get(module_name)
     sys.modules[module_name] = module
     try:
-        content = source.read_bytes()
+        content = read_shared(source)
         text = importlib.util.decode_source(content)
         # Tracebacks show the lines that were executed, also when the file has changed since.
         linecache.cache[str(path)] = (len(text), None, text.splitlines(keepends=True), str(path))

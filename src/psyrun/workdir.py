@@ -20,7 +20,7 @@
 import os
 import re
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from psyrun.exceptions import UsageError
@@ -130,6 +130,17 @@ def _file_name(step: str) -> str:
     return step.replace(":", "-")
 
 
+def _remove_if_empty(directory: Path) -> bool:
+    """Delete a directory; the file system knows better than a listing whether it is empty."""
+    try:
+        directory.rmdir()
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
+
+
 def _number(head: Path) -> int:
     return int(head.stem)
 
@@ -165,10 +176,11 @@ class Workdir:
 
     def new_plan_dir(self, number: int) -> PlanDir:
         """Return a name for a new plan."""
-        return PlanDir(self._head(number), f"{number:04d}-{os.urandom(4).hex()}")
+        return self.plan_dir(f"{number:04d}-{os.urandom(4).hex()}")
 
-    def _head(self, number: int) -> Path:
-        return self.plans / f"{number:04d}.json"
+    def plan_dir(self, plan_id: str) -> PlanDir:
+        """Return the file names of a plan."""
+        return PlanDir(self.plans / f"{plan_id.partition('-')[0]}.json", plan_id)
 
     def plan_heads(self) -> list[Path]:
         """Return the brief files of all plans, the oldest first."""
@@ -198,28 +210,31 @@ class Workdir:
             if path not in keep:
                 path.unlink(missing_ok=True)
 
-    def remove_plans_before(self, files: PlanDir, needed: Collection[str] = ()) -> None:
+    def remove_plans_before(self, files: PlanDir, needed: Iterable[str] = ()) -> None:
         """Delete older plans, their briefs last so that a half-deleted one is known as one.
 
         Parameters
         ----------
         files : PlanDir
             The oldest plan to keep.
-        needed : collection of str, optional
+        needed : iterable of str, optional
             Plans that are kept as long as there are journals in them.
         """
+        kept = {
+            self.plan_dir(plan_id).head
+            for plan_id in needed
+            if not _remove_if_empty(self.plan_dir(plan_id).journals)
+        }
         for head in self.plan_heads():
-            if _number(head) < _number(files.head):
-                paths = list(self.plans.glob(f"{head.stem}-*"))
-                if any(p.name in needed and PlanDir(head, p.name).all_journals() for p in paths):
-                    continue
-                for path in paths:
+            if _number(head) < _number(files.head) and head not in kept:
+                for path in self.plans.glob(f"{head.stem}-*"):
                     shutil.rmtree(path, ignore_errors=True)
                 head.unlink(missing_ok=True)
 
-    def records(self) -> list[Path]:
-        """Return all record files, the newest first."""
-        return sorted(self.state.glob("*.pickle"), reverse=True)
+    def records(self, known: Iterable[str] = ()) -> list[Path]:
+        """Return all record files, and those that *known* plans may have, the newest first."""
+        paths = {*self.state.glob("*.pickle"), *(self.record(plan_id) for plan_id in known)}
+        return sorted(paths, reverse=True)
 
     def files(self) -> Iterator[Path]:
         """Iterate over all files of the task below its directory."""

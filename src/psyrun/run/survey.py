@@ -78,8 +78,11 @@ class Survey(NamedTuple):
         record = self.history.record
         if record is None or not self.history.merged or record.resultfile != self.resultfile:
             return False
+        if record.run == ADOPTED:
+            return True
+        # A journal may have come to light after the merge, or a worker thought to be dead.
         described = plan_described_by(workdir_of(self.task).provenance)
-        return record.run == ADOPTED or described == record.plan_id
+        return described == record.plan_id and len(record.rows) == len(self.ledger.completed)
 
     @property
     def up_to_date(self) -> bool:

@@ -8,6 +8,9 @@ from pathlib import Path
 def main(plan: str, step: str, *rest: str) -> int:
     """Do one step of a plan; return the exit code."""
     head = Path(plan)
+    if not head.exists():
+        print(f"There is no plan {head} any more; nothing was done.", file=sys.stderr)
+        return 1
     if rest:
         from psyrun.worker.evaluate import evaluate_spawned
 
