@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from psyrun import _regions
 from psyrun.diagnosis import diagnose, group_failures, region_of
+from psyrun.diagnosis import regions as _regions
 from psyrun.failure import DIED, TIMED_OUT, Failure
 from psyrun.pspace import Param, is_missing
 from psyrun.rows import RowSet

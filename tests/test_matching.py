@@ -3,9 +3,9 @@ import math
 import numpy as np
 import pytest
 
-from psyrun import _codes
-from psyrun.matching import match
 from psyrun.pspace import MISSING, Param, missing
+from psyrun.pspace import codes as _codes
+from psyrun.pspace.matching import match
 
 
 def kept(space):

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from psyrun.matching import match
 from psyrun.pspace import MISSING, Param, missing
+from psyrun.pspace.matching import match
 from psyrun.values import assignment_hashes, canonical
 
 NAMES = "abc"

@@ -28,11 +28,9 @@ FLOORS = [
         "values",
     },
     # what a space, a plan, a file is
-    {"_codes", "_columns", "_display", "_indexing", "_reading", "matching", "pspace", "sampling"}
-    | {"jobstate", "journal", "plan", "scheduler", "store", "timings", "workdir"},
+    {"pspace", "sampling"} | {"jobstate", "journal", "plan", "scheduler", "store", "workdir"},
     # what can be done with one
-    {"_calls", "_conditions", "_regions", "_results", "_search", "_stored", "diagnosis", "mapper"}
-    | {"digest", "evaluation", "history", "ledger", "merging", "provenance", "record", "seeding"},
+    {"diagnosis", "mapper"} | {"digest", "evaluation", "merging", "seeding"},
     {"backend"},
     {"tasks"},
     {"run"},

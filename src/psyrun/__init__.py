@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from psyrun.mapper import map_pspace as map_pspace
     from psyrun.mapper import map_pspace_hdd_backed as map_pspace_hdd_backed
     from psyrun.mapper import map_pspace_parallel as map_pspace_parallel
+    from psyrun.merging.timings import load_timings as load_timings
     from psyrun.pspace import Param as Param
     from psyrun.scheduler import ImmediateRun as ImmediateRun
     from psyrun.scheduler import Slurm as Slurm
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from psyrun.store import DefaultStore as DefaultStore
     from psyrun.store import PickleStore as PickleStore
     from psyrun.timelimit import remaining_time as remaining_time
-    from psyrun.timings import load_timings as load_timings
 
 __version__ = "1.0.0.dev0"
 
@@ -33,7 +33,7 @@ _HOMES = {
     "PickleStore": "store",
     "Slurm": "scheduler",
     "Sqsub": "scheduler",
-    "load_timings": "timings",
+    "load_timings": "merging.timings",
     "map_pspace": "mapper",
     "map_pspace_hdd_backed": "mapper",
     "map_pspace_parallel": "mapper",

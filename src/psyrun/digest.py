@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from psyrun._columns import Single
 from psyrun.files import content_hash
 from psyrun.plan import Digest
 from psyrun.pspace import Param, ParameterSpace, Product, Selection, Sum
+from psyrun.pspace.columns import Single
 from psyrun.values import assignment_hashes
 
 _SIZE = 16

@@ -16,7 +16,7 @@ from psyrun.cli.tasks import Tasks
 from psyrun.cli.wording import complain, count, hint, tail
 from psyrun.exceptions import JobsRunningWarning, TaskBusyError, TaskWorkdirDirtyWarning
 from psyrun.failure import show_assignment
-from psyrun.merging import describe_damages
+from psyrun.merging.merge import describe_damages
 from psyrun.rows import RowSet
 from psyrun.tasks import TaskDef
 

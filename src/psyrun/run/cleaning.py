@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from psyrun.exceptions import TaskBusyError
-from psyrun.history import read_history
+from psyrun.merging.history import read_history
 from psyrun.run.jobs import jobs_of
 from psyrun.run.survey import workdir_of
 from psyrun.tasks import TaskDef

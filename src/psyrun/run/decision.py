@@ -8,10 +8,10 @@ from psyrun.backend.base import number_of_jobs
 from psyrun.digest import space_digest
 from psyrun.exceptions import UsageError
 from psyrun.files import Fingerprint
-from psyrun.history import ADOPTED
+from psyrun.merging.history import ADOPTED
+from psyrun.merging.record import Record, is_foreign
 from psyrun.plan import Digest
 from psyrun.pspace import Param
-from psyrun.record import Record, is_foreign
 from psyrun.rows import RowSet
 from psyrun.run.jobs import wait_for_orphans
 from psyrun.run.survey import Survey, resultfile_of, survey

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from psyrun.diagnosis import FailureGroup, diagnose
 from psyrun.exceptions import UsageError
-from psyrun.history import read_history
+from psyrun.merging.history import read_history
 from psyrun.rowlog import RowOutput, read_rows
 from psyrun.run.survey import Survey, workdir_of
 from psyrun.tasks import TaskDef

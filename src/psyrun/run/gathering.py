@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from psyrun.exceptions import UsageError
-from psyrun.history import read_history
-from psyrun.ledger import Ledger
-from psyrun.merging import ResultTable, describe_damages
+from psyrun.merging.history import read_history
+from psyrun.merging.ledger import Ledger
+from psyrun.merging.merge import ResultTable, describe_damages
 from psyrun.plan import read_brief
 from psyrun.store import AutodetectStore
 from psyrun.tasks import import_snapshot_on_demand

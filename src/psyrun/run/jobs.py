@@ -8,8 +8,8 @@ from contextlib import suppress
 from typing import Any, NamedTuple
 
 from psyrun.files import read_shared, write_whole
-from psyrun.history import History, read_history
 from psyrun.jobstate import is_running, read_states
+from psyrun.merging.history import History, read_history
 from psyrun.plan import Brief
 from psyrun.run.survey import workdir_of
 from psyrun.tasks import TaskDef

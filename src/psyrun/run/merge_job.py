@@ -12,7 +12,7 @@ from typing import Any
 
 from psyrun.exceptions import PsyrunError, StoreError
 from psyrun.jobstate import PATIENCE, JobState
-from psyrun.merging import describe_damages, merge_plan, summary
+from psyrun.merging.merge import describe_damages, merge_plan, summary
 from psyrun.plan import Brief, read_brief, read_plan
 from psyrun.tasks import import_snapshot_on_demand, load_snapshot
 from psyrun.workdir import PlanDir, Workdir

@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 from psyrun.exceptions import PsyrunError, SchedulerError, TaskBusyError
 from psyrun.jobstate import JobState, read_states
+from psyrun.merging.provenance import git_state
 from psyrun.plan import Brief, Limits, Plan, Source, publish
 from psyrun.processes import ProcessId
-from psyrun.provenance import git_state
 from psyrun.run.decision import Decision
 from psyrun.run.jobs import Submitted, steps_of
 from psyrun.run.merge_job import merge_here

@@ -5,12 +5,12 @@ from typing import NamedTuple
 
 from psyrun.digest import digest
 from psyrun.exceptions import UsageError
-from psyrun.history import ADOPTED, History, read_history
-from psyrun.ledger import Ledger
+from psyrun.merging.history import ADOPTED, History, read_history
+from psyrun.merging.ledger import Ledger
+from psyrun.merging.provenance import plan_described_by
+from psyrun.merging.record import Record
 from psyrun.plan import Digest
-from psyrun.provenance import plan_described_by
 from psyrun.pspace import ParameterSpace
-from psyrun.record import Record
 from psyrun.rows import RowSet
 from psyrun.tasks import TaskDef
 from psyrun.workdir import Workdir

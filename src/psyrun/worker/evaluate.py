@@ -18,8 +18,8 @@ from typing import Any
 from psyrun.evaluation import Evaluator
 from psyrun.failure import Failure, message_of
 from psyrun.journal import JournalWriter, Kind
+from psyrun.merging.provenance import write_environment
 from psyrun.plan import Limits, Plan, read_brief, read_plan
-from psyrun.provenance import write_environment
 from psyrun.rowlog import RowLog
 from psyrun.seeding import row_seeds
 from psyrun.tasks import TaskDef, load_snapshot

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
-from psyrun._regions import region_of
+from psyrun.diagnosis.regions import region_of
 from psyrun.failure import DIED, TIMED_OUT, Failure
 from psyrun.pspace import ParameterSpace
 from psyrun.rows import RowSet

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from itertools import chain, repeat
 from typing import Any, Generic, Protocol, TypeVar
 
-from psyrun import _columns
-from psyrun._columns import Column, Rows
+from psyrun.pspace import columns as _columns
+from psyrun.pspace.columns import Column, Rows
 from psyrun.values import MISSING
 
 C = TypeVar("C")

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from psyrun._reading import ValueReader
 from psyrun.failure import shorten
-from psyrun.matching import CodeReader
 from psyrun.pspace import ParameterSpace
+from psyrun.pspace.matching import CodeReader
+from psyrun.pspace.reading import ValueReader
 from psyrun.rows import Rows
 from psyrun.values import as_numbers, canonical, is_missing
 

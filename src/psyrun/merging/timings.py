@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from io import BytesIO
 from os import PathLike
 from pathlib import Path
 
@@ -9,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from psyrun.exceptions import UsageError
-from psyrun.files import replacing
+from psyrun.files import read_shared, replacing
 from psyrun.rows import Rows
 from psyrun.workdir import Workdir
 
@@ -91,7 +92,7 @@ class Timings:
         """Read timings from a file; none if there is no such file."""
         if not path.exists():
             return cls()
-        with np.load(path, allow_pickle=False) as data:
+        with np.load(BytesIO(read_shared(path)), allow_pickle=False) as data:
             return cls(
                 data["row"],
                 data["start"],

@@ -12,13 +12,13 @@ import numpy.typing as npt
 
 from psyrun.failure import Failure
 from psyrun.files import again_if_stale
-from psyrun.history import Origin
 from psyrun.journal import JournalWriter, Kind
 from psyrun.journal.reader import Damage, Journal
+from psyrun.merging.history import Origin
+from psyrun.merging.record import Record
+from psyrun.merging.timings import Timings, join
 from psyrun.plan import Source
-from psyrun.record import Record
 from psyrun.rows import Rows, RowSet
-from psyrun.timings import Timings, join
 from psyrun.workdir import Workdir
 
 

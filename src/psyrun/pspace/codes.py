@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from psyrun._columns import Column, Single
+from psyrun.pspace.columns import Column, Single
 from psyrun.values import EXACT, NAN, as_numbers, canonical, mix
 
 Codes = npt.NDArray[np.int64]

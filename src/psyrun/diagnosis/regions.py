@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from psyrun._conditions import Coded, describe
-from psyrun._search import MOST_INSIDE, Part, Search
+from psyrun.diagnosis.conditions import Coded, describe
+from psyrun.diagnosis.search import MOST_INSIDE, Part, Search
 from psyrun.pspace import ParameterSpace
 from psyrun.rows import Rows, RowSet
 

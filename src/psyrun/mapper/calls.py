@@ -10,8 +10,8 @@ from operator import itemgetter
 from types import FunctionType
 from typing import Any, TypeVar
 
-from psyrun._results import as_result
 from psyrun.failure import message_of, show_assignment
+from psyrun.mapper.results import as_result
 
 T = TypeVar("T")
 Assignment = Mapping[str, Any]

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from psyrun._columns import Column, Rows, Single
+from psyrun.pspace.columns import Column, Rows, Single
 
 _MANY = 10  # more values, summands, ... than this are elided:
 _HEAD, _TAIL = 3, 2  # so many at the ends are shown

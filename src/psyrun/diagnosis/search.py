@@ -23,7 +23,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from psyrun._conditions import Coded, Condition, Mask, conditions
+from psyrun.diagnosis.conditions import Coded, Condition, Mask, conditions
 from psyrun.pspace import ParameterSpace
 from psyrun.rows import Rows
 

@@ -6,14 +6,14 @@ from typing import Any
 
 from psyrun.exceptions import StoreError, TaskBusyError
 from psyrun.files import Fingerprint, put_copy, replacing, sync, write_whole
-from psyrun.history import History, Origin, read_history
 from psyrun.jobstate import is_running, read_states
 from psyrun.journal import JournalWriter
-from psyrun.ledger import Ledger
+from psyrun.merging.history import History, Origin, read_history
+from psyrun.merging.ledger import Ledger
+from psyrun.merging.provenance import provenance
+from psyrun.merging.record import Record, is_foreign
 from psyrun.plan import Brief, Plan, Source
-from psyrun.provenance import provenance
 from psyrun.pspace import MISSING, ParameterSpace
-from psyrun.record import Record, is_foreign
 from psyrun.workdir import PlanDir, Workdir
 
 _CHUNK = 1 << 16

@@ -1,10 +1,4 @@
-"""Parameter spaces: ordered, indexable collections of assignments.
-
-A space is built from `Param` objects by ``*`` (Cartesian product), ``+`` (concatenation) and ``-``
-(difference). It stores how it is composed, not its rows: products and sums take as much memory as
-the `Param` objects in them, a selection of rows (a slice, a sample, a difference) at most eight
-bytes a row more.
-"""
+"""`Param`, and what ``*``, ``+``, ``-`` and indexing make of it."""
 
 import math
 import operator
@@ -18,13 +12,14 @@ from typing import Any, overload
 import numpy as np
 import numpy.typing as npt
 
-from psyrun import _columns, _display
-from psyrun._columns import Rows
-from psyrun._indexing import NO_ROWS, accepted_names, as_array, as_rows, assignments
-from psyrun._reading import C, Reader, ValueReader
 from psyrun.exceptions import AmbiguousOperationError
 from psyrun.failure import show_assignment
-from psyrun.matching import count_equal, first_rows, rows_not_in
+from psyrun.pspace import columns as _columns
+from psyrun.pspace import display as _display
+from psyrun.pspace.columns import Rows
+from psyrun.pspace.indexing import NO_ROWS, accepted_names, as_array, as_rows, assignments
+from psyrun.pspace.matching import count_equal, first_rows, rows_not_in
+from psyrun.pspace.reading import C, Reader, ValueReader
 from psyrun.values import MISSING, NAN, canonical, is_missing
 
 __all__ = [
@@ -494,7 +489,7 @@ class Product(ParameterSpace):
 
     Examples
     --------
-    >>> from psyrun.pspace import Param, Product
+    >>> from psyrun.pspace.spaces import Param, Product
     >>> Product(Param(a=[1, 2]), Param(b=[1, 2])).build()
     {'a': [1, 1, 2, 2], 'b': [1, 2, 1, 2]}
     """
@@ -608,7 +603,7 @@ class Sum(ParameterSpace):
 
     Examples
     --------
-    >>> from psyrun.pspace import Param, Sum
+    >>> from psyrun.pspace.spaces import Param, Sum
     >>> Sum(Param(a=[1]), Param(a=[2], b=[3])).build()
     {'a': [1, 2], 'b': [nan, 3]}
     """
@@ -837,7 +832,7 @@ def missing(minuend: ParameterSpace, subtrahend: ParameterSpace) -> ParameterSpa
 
     Examples
     --------
-    >>> from psyrun.pspace import Param, missing
+    >>> from psyrun.pspace.spaces import Param, missing
     >>> missing(Param(a=[1, 2, 3]), Param(a=[2], result=[0.5])).build()
     {'a': [1, 3]}
     """

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from psyrun._columns import Rows
 from psyrun.exceptions import AmbiguousOperationError
-from psyrun.matching import match
 from psyrun.pspace import Param, ParameterSpace
+from psyrun.pspace.columns import Rows
+from psyrun.pspace.matching import match
 from psyrun.values import MISSING
 
 

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from psyrun._codes import Codes, combine, factorise
-from psyrun._columns import Rows, Single
-from psyrun._reading import C, Leaf, Reader
+from psyrun.pspace.codes import Codes, combine, factorise
+from psyrun.pspace.columns import Rows, Single
+from psyrun.pspace.reading import C, Leaf, Reader
 
 # To search for a row takes about as long as to look at a hundred.
 _SEARCHED, _SEARCHED_PER_ROW = 1 << 20, 100
@@ -207,7 +207,7 @@ def match(new: Space, old: Space, old_rows: Rows | None = None) -> tuple[Rows, R
     Examples
     --------
     >>> from psyrun import Param
-    >>> from psyrun.matching import match
+    >>> from psyrun.pspace.matching import match
     >>> match(Param(a=[1, 2, 3, 3]), Param(a=[3, 1]))
     (array([0, 2]), array([1, 0]))
     """

@@ -13,9 +13,9 @@ from psyrun import __version__
 from psyrun.files import write_whole
 
 if TYPE_CHECKING:
-    from psyrun.ledger import Ledger
+    from psyrun.merging.ledger import Ledger
+    from psyrun.merging.timings import Timings
     from psyrun.plan import Brief, Plan
-    from psyrun.timings import Timings
 
 _GIT_PATIENCE = 10.0
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from psyrun._columns import Rows
+from psyrun.pspace.columns import Rows
 
 NO_ROWS = np.empty(0, dtype=np.int64)
 

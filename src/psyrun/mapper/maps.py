@@ -16,12 +16,12 @@ from typing import Any
 
 import numpy as np
 
-from psyrun._calls import Call, as_completed, name_assignment, naming, positional_order, shown
-from psyrun._columns import Rows
-from psyrun._results import Table, as_result, names_of, warn_of_ineffective
-from psyrun._stored import find_stored
 from psyrun.exceptions import ResultTypeError
+from psyrun.mapper.calls import Call, as_completed, name_assignment, naming, positional_order, shown
+from psyrun.mapper.results import Table, as_result, names_of, warn_of_ineffective
+from psyrun.mapper.stored import find_stored
 from psyrun.pspace import ParameterSpace
+from psyrun.pspace.columns import Rows
 from psyrun.store.base import Store
 
 __all__ = ["get_result", "map_pspace", "map_pspace_hdd_backed", "map_pspace_parallel"]

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from psyrun.matching import match
+from psyrun.merging.record import Record, current_record
 from psyrun.plan import Brief, Digest, Plan, Source, is_abandoned, read_brief, read_plan
-from psyrun.record import Record, current_record
+from psyrun.pspace.matching import match
 from psyrun.workdir import PlanDir, Workdir
 
 if TYPE_CHECKING:
