@@ -48,7 +48,7 @@ def test_ctrl_c_keeps_what_was_done_and_the_next_run_goes_on(project: Project) -
     assert "Traceback" not in said.err
     assert "interrupted" in said.err and "psy run slow" in said.err
     done = project.status("slow")["completed"]
-    assert done in (3, 4)
+    assert done >= 3  # the signal takes a moment, in which further rows may be done
     assert project.psy("run").code == 0
     assert project.result("slow") == {"x": list(range(6)), "y": list(range(6))}
     assert all(count == 1 for x, count in project.counts().items() if int(x) < done)
