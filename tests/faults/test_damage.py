@@ -67,6 +67,11 @@ def mangle(content: bytes, chance: random.Random) -> bytes:
     )
 
 
+def is_cut(content: bytes, intact: bytes) -> bool:
+    """Tell whether nothing can be seen of the damage but that rows are pending."""
+    return intact.startswith(content) or len(content) <= intact.index(b"\n")
+
+
 def check_merge(study: Study, capsys: pytest.CaptureFixture[str], intact: bytes) -> None:
     """Merge, and check that all rows are right and what is missing is reported."""
     (journal,) = study.journals()
@@ -83,7 +88,7 @@ def check_merge(study: Study, capsys: pytest.CaptureFixture[str], intact: bytes)
         assert data["text"] == [f"row {x}" for x in xs]
     assert said.out.startswith(f"merged {len(xs)} of {N} rows")
     content = journal.read_bytes()
-    if len(xs) < N - 1 and not intact.startswith(content):
+    if len(xs) < N - 1 and not is_cut(content, intact):
         assert str(journal) in said.err
 
 
@@ -127,7 +132,7 @@ def test_psy_run_says_what_is_damaged_and_evaluates_just_what_was_lost(
         assert said.code == 0, said
         assert study.result()["y"] == [10 * x for x in range(N)]
         assert study.counts() == {str(x): 1 for x in range(N) if x not in safe}
-        if len(safe) < N - 1 and not intact.startswith(case):
+        if len(safe) < N - 1 and not is_cut(case, intact):
             assert f"psy: {journal} " in said.err and "evaluated again" in said.err
         shutil.rmtree(study.workdir.path)
         shutil.copytree(former, study.workdir.path)

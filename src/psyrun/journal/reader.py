@@ -77,7 +77,7 @@ class Journal:
         self._salt = salt_of(plan_id)
         heads: list[npt.NDArray[np.void]] = [np.empty(0, dtype=_HEAD_TYPE)]
         places: list[npt.NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
-        for buffer, base, found in self._blocks(heading(plan_id)):
+        for buffer, base, found in self._blocks(len(heading(plan_id))):
             at = np.array(found, dtype=np.int64)
             content = np.frombuffer(buffer, dtype=np.uint8)
             heads.append(content[at[:, None] + np.arange(HEAD.size)].view(_HEAD_TYPE)[:, 0])
@@ -85,12 +85,10 @@ class Journal:
         self.frames = np.concatenate(heads)
         self._places = np.concatenate(places)
 
-    def _blocks(self, first_line: bytes) -> Iterator[tuple[bytes, int, list[int]]]:
+    def _blocks(self, base: int) -> Iterator[tuple[bytes, int, list[int]]]:
         """Read the file piece by piece: its content, its place, and where frames begin in it."""
-        base = len(first_line)
         with again_if_stale(lambda: self.path.open("rb")) as file:
-            if not first_line.startswith(beginning := file.read(base)):
-                self._damaged(0, len(beginning))
+            file.seek(base)
             buffer = b""
             while block := file.read(max(_BLOCK, len(buffer))):
                 buffer += block
