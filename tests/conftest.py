@@ -4,6 +4,11 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# Machines may be busy; what takes long is not wrong.
+settings.register_profile("psyrun", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("psyrun")
 
 REQUIRE_ALL = bool(os.environ.get("PSYRUN_TESTS_REQUIRE_ALL"))
 

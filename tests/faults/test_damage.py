@@ -121,8 +121,8 @@ def test_psy_run_says_what_is_damaged_and_evaluates_just_what_was_lost(
     intact = journal.read_bytes()
     former = study.root / "former"
     shutil.copytree(study.workdir.path, former)
-    cuts = [intact[: chance.randrange(len(intact))] for _ in range(10)]
-    cases = cuts + [chance.choice([flip, mangle])(intact, chance) for _ in range(20)]
+    cuts = [intact[: chance.randrange(len(intact))] for _ in range(8)]
+    cases = cuts + [chance.choice([flip, mangle])(intact, chance) for _ in range(14)]
     study.task(TASK.replace("x == 2", "False"))
     for case in cases:
         (study.tasks / "notes").unlink(missing_ok=True)

@@ -51,7 +51,7 @@ OVER, ON = (["run"], [1, 2, 3]), (["run", "--continue"], [7, 8, 9])
 
 @pytest.mark.parametrize(
     ("generation", "how", "every"),
-    [(0, OVER, 3), (0, ON, 2), (1, ON, 1), (2, ON, 1)],
+    [(0, OVER, 3), (0, ON, 3), (1, ON, 1), (2, ON, 1)],
     ids=["psy starting over", "psy going on", "worker", "child"],
 )
 def test_a_kill_before_any_step_loses_nothing(
