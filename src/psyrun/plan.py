@@ -19,6 +19,9 @@ from psyrun.files import create_exclusively, read_shared, sync_directory, write_
 from psyrun.processes import ProcessId
 from psyrun.workdir import PlanDir
 
+MERGE = "merge"
+"""The step that comes after those of the process jobs."""
+
 _TRIED = 1000
 """Rows in which a parameter that cannot be pickled is looked for."""
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from psyrun.backend import Backend, DefaultBackend
+from psyrun.evaluation import Evaluator
 from psyrun.exceptions import TaskLoadError, TaskWarning, UnknownTaskError, UsageError
 from psyrun.files import read_shared
 from psyrun.plan import Brief
@@ -200,6 +201,24 @@ class TaskDef(Config):
             _check(self)
         except UsageError as err:
             raise TaskLoadError(f"{_shown(self.path)}: {err}") from None
+
+    def make_evaluator(self, number: int) -> Evaluator:
+        """Make what evaluates the task's rows, in the working directory of its jobs.
+
+        Parameters
+        ----------
+        number : int
+            Number of the process, for *setup*.
+        """
+        assert self.pspace is not None
+        return Evaluator(
+            self.execute,
+            self.pspace.keys(),
+            store=self.store,
+            exclude=self.exclude_from_result,
+            omit_missing=self.omit_missing,
+            extra=self.setup(number) if self.setup is not None else None,
+        )
 
 
 def load_conf(taskdir: Path, source: Path | None = None) -> Config:

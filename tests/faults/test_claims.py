@@ -20,10 +20,7 @@ def finish(study: Study) -> None:
     """Run until all jobs have ended, twice, and check that all rows are there."""
     for _ in range(2):
         assert study.run().code == 0
-        until(
-            lambda: not study.status()["running_jobs"] and not study.status()["queued_jobs"], "it"
-        )
-        until(lambda: not study.worker("merge"), "the end of the merge")
+        until(lambda: study.has_ended("merge"), "the end of the merge")
     until(lambda: study.status()["up_to_date"], "the result")
     assert study.result() == {"x": list(range(60)), "y": list(range(60))}
 

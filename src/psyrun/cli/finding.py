@@ -146,7 +146,7 @@ def _follow(task: TaskDef, ends: dict[Path, int]) -> None:
     """Print what is added to the logs until the jobs have ended."""
     last: Path | None = None
     while True:
-        working = bool(run.jobs_of(task, run.survey(task).history))
+        working = bool(run.jobs_of(task))
         for path in finding.logs(task):
             if path.stat().st_size > ends.get(path, 0):
                 _head(path, several=path != last)
@@ -166,7 +166,7 @@ def _print_row(task: TaskDef, row: int) -> int:
         printed = True
         print(f"==> {path}, attempt {output.attempt} <==")
         print(output.text.decode(errors="replace"))
-    failure = dict(run.survey(task).ledger.failures()).get(row)
+    failure = run.survey(task).ledger.failure_of(row)
     if failure is not None and not (printed and failure.traceback):
         print(failure.traceback or failure.message)
     elif failure is None and not printed:

@@ -16,7 +16,7 @@ from psyrun.cli.tasks import Tasks
 from psyrun.cli.wording import complain, count, hint, tail
 from psyrun.exceptions import JobsRunningWarning, TaskBusyError, TaskWorkdirDirtyWarning
 from psyrun.failure import show_assignment
-from psyrun.merging.merge import describe_damages
+from psyrun.merging.merge import describe_damages, summary
 from psyrun.rows import RowSet
 from psyrun.tasks import TaskDef
 
@@ -46,7 +46,7 @@ def _decide(
             print(f"-  {run.job_name(task.name, step)}")
         print(f"{task.name}: {_nothing_to_do(decision)}")
         return FINE
-    if run.jobs_of(task, found.history):
+    if run.jobs_of(task):
         complain(JobsRunningWarning(task.name))
         return FINE
     for damage in describe_damages(found.ledger):
@@ -160,25 +160,19 @@ def _report(task: TaskDef, started: run.Started) -> int:
     for step in run.steps_of(started.brief):
         _report_trouble(task, started, step)
     found = run.survey(task)
-    completed, failed = len(found.ledger.completed), len(found.ledger.failed)
-    pending = found.total - completed - failed
-    line = f"{task.name}: {completed} of {found.total} rows completed"
-    if failed:
-        line += f", {failed} failed"
+    line = f"{task.name}: {summary(found.ledger, found.total)}"
+    if found.ledger.failed:
         row, failure = next(found.ledger.failures())
         print(f"\nRow {row} ({show_assignment(found.space[row])}) failed:", file=sys.stderr)
         print(failure.traceback or failure.message, file=sys.stderr)
-    if pending:
-        line += f", {pending} pending"
-    if failed:
         line += f": {hint('failures', task.name)}"
-    elif pending:
+    elif found.pending:
         line += f": {hint('status -v', task.name)}"
     elif found.merged:
         line += f", result in {found.resultfile}"
     print(line)
     # A task file that was edited meanwhile does not make this run's result worse.
-    return FINE if found.merged and completed == found.total else INCOMPLETE
+    return FINE if found.merged and len(found.ledger.completed) == found.total else INCOMPLETE
 
 
 def _report_trouble(task: TaskDef, started: run.Started, step: str) -> None:

@@ -113,17 +113,34 @@ def read_history(
     """
     heads = [newest] if newest is not None else workdir.plan_heads()
     number = int(heads[-1].stem) if heads else 0
-    while heads and is_abandoned(heads[-1]):
-        heads.pop()
-    if not heads:
+    found = _newest_of(heads)
+    if found is None:
         record = adopted or current_record(workdir)
         origins = [] if record is None else [_merged_origin(record)]
         return History(None, None, None, record, origins, number)
-    brief, files = read_brief(heads[-1])
+    brief, files = found
     plan = read_plan(files)
     known = [files.plan_id, *(source.plan_id for source in plan.sources if source.merged)]
     record = adopted or current_record(workdir, known)
     return History(brief, plan, files, record, _origins(workdir, plan, files, record), number)
+
+
+def newest_plan(workdir: Workdir) -> tuple[Brief, PlanDir] | None:
+    """Read the brief of the newest plan, which is enough to look after its jobs.
+
+    Raises
+    ------
+    JournalError
+        If it is damaged.
+    """
+    return _newest_of(workdir.plan_heads())
+
+
+def _newest_of(heads: list[Path]) -> tuple[Brief, PlanDir] | None:
+    for head in reversed(heads):
+        if not is_abandoned(head):
+            return read_brief(head)
+    return None
 
 
 def _origins(workdir: Workdir, plan: Plan, files: PlanDir, record: Record | None) -> list[Origin]:

@@ -123,6 +123,13 @@ class Ledger:
         for row, (place, frame) in self._failures.items():
             yield row, place.failure(frame)
 
+    def failure_of(self, row: int) -> Failure | None:
+        """Return the newest cause why a row has failed, None if it has not."""
+        if row not in self._failures:
+            return None
+        place, frame = self._failures[row]
+        return place.failure(frame)
+
     def copy_failures(self, journal: JournalWriter) -> None:
         """Copy all failed attempts at rows, also at those that were completed later."""
         for place in self._journal_places():

@@ -12,7 +12,7 @@ from psyrun.merging.history import History, Origin, read_history
 from psyrun.merging.ledger import Ledger
 from psyrun.merging.provenance import provenance
 from psyrun.merging.record import Record, is_foreign
-from psyrun.plan import Brief, Plan, Source
+from psyrun.plan import MERGE, Brief, Plan, Source
 from psyrun.pspace import MISSING, ParameterSpace
 from psyrun.workdir import PlanDir, Workdir
 
@@ -216,7 +216,7 @@ def running_steps(files: PlanDir) -> list[str]:
     return [
         state.step
         for path, state in read_states(files.all_jobs())
-        if state.step != "merge" and is_running(state, path)
+        if state.step != MERGE and is_running(state, path)
     ]
 
 

@@ -20,20 +20,7 @@ from psyrun.pspace.columns import Rows
 from psyrun.pspace.indexing import NO_ROWS, accepted_names, as_array, as_rows, assignments
 from psyrun.pspace.matching import count_equal, first_rows, rows_not_in
 from psyrun.pspace.reading import C, Reader, ValueReader
-from psyrun.values import MISSING, NAN, canonical, is_missing
-
-__all__ = [
-    "MISSING",
-    "AmbiguousOperationError",
-    "Param",
-    "ParameterSpace",
-    "Product",
-    "Selection",
-    "Sum",
-    "dict_concat",
-    "is_missing",
-    "missing",
-]
+from psyrun.values import MISSING, NAN, canonical
 
 Assignment = dict[str, Any]
 
@@ -489,7 +476,7 @@ class Product(ParameterSpace):
 
     Examples
     --------
-    >>> from psyrun.pspace.spaces import Param, Product
+    >>> from psyrun.pspace import Param, Product
     >>> Product(Param(a=[1, 2]), Param(b=[1, 2])).build()
     {'a': [1, 1, 2, 2], 'b': [1, 2, 1, 2]}
     """
@@ -603,7 +590,7 @@ class Sum(ParameterSpace):
 
     Examples
     --------
-    >>> from psyrun.pspace.spaces import Param, Sum
+    >>> from psyrun.pspace import Param, Sum
     >>> Sum(Param(a=[1]), Param(a=[2], b=[3])).build()
     {'a': [1, 2], 'b': [nan, 3]}
     """
@@ -832,7 +819,7 @@ def missing(minuend: ParameterSpace, subtrahend: ParameterSpace) -> ParameterSpa
 
     Examples
     --------
-    >>> from psyrun.pspace.spaces import Param, missing
+    >>> from psyrun.pspace import Param, missing
     >>> missing(Param(a=[1, 2, 3]), Param(a=[2], result=[0.5])).build()
     {'a': [1, 3]}
     """

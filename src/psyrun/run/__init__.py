@@ -1,9 +1,10 @@
 """What the psy commands do, as functions that print nothing."""
 
+from psyrun.plan import MERGE
 from psyrun.run.cleaning import clean, files_of
 from psyrun.run.decision import Decision, decide
 from psyrun.run.gathering import merge_directory
-from psyrun.run.jobs import MERGE, Jobs, jobs_of, kill, steps_of
+from psyrun.run.jobs import Jobs, jobs_of, kill, steps_of
 from psyrun.run.selection import parse_rows, rows_where
 from psyrun.run.submission import (
     Started,

@@ -28,12 +28,12 @@ def clean(task: TaskDef) -> None:
         If jobs of the task are at work.
     """
     workdir = workdir_of(task)
-    history = read_history(workdir)
-    if jobs_of(task, history):
+    if jobs_of(task):
         raise TaskBusyError(
             f"Task {task.name!r} has jobs at work, so nothing was deleted; "
             f"end them with 'psy kill {task.name}' first."
         )
-    if history.record is not None:
-        history.record.resultfile.unlink(missing_ok=True)
+    record = read_history(workdir).record
+    if record is not None:
+        record.resultfile.unlink(missing_ok=True)
     workdir.remove()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from psyrun.diagnosis import FailureGroup, diagnose
 from psyrun.exceptions import UsageError
-from psyrun.merging.history import read_history
+from psyrun.merging.history import newest_plan
 from psyrun.rowlog import RowOutput, read_rows
 from psyrun.run.survey import Survey, workdir_of
 from psyrun.tasks import TaskDef
@@ -13,8 +13,7 @@ from psyrun.tasks import TaskDef
 
 def failures(found: Survey) -> list[FailureGroup]:
     """Group the failed rows of a task by cause, the most frequent one first."""
-    assert found.task.pspace is not None
-    return diagnose(found.task.pspace, found.ledger.failures(), found.ledger.completed)
+    return diagnose(found.space, found.ledger.failures(), found.ledger.completed)
 
 
 def logs(task: TaskDef) -> list[Path]:
@@ -25,9 +24,10 @@ def logs(task: TaskDef) -> list[Path]:
     UsageError
         If nothing has been run.
     """
-    files = read_history(workdir_of(task)).files
-    if files is None:
+    newest = newest_plan(workdir_of(task))
+    if newest is None:
         raise UsageError(f"Task {task.name!r} has not been run, so there are no logs.")
+    _, files = newest
     return files.all_logs()
 
 

@@ -9,13 +9,11 @@ from typing import Any, NamedTuple
 
 from psyrun.files import read_shared, write_whole
 from psyrun.jobstate import is_running, read_states
-from psyrun.merging.history import History, read_history
-from psyrun.plan import Brief
+from psyrun.merging.history import newest_plan
+from psyrun.plan import MERGE, Brief
 from psyrun.run.survey import workdir_of
 from psyrun.tasks import TaskDef
 from psyrun.workdir import PlanDir
-
-MERGE = "merge"
 
 
 def steps_of(brief: Brief) -> list[str]:
@@ -69,14 +67,15 @@ class Jobs(NamedTuple):
         return bool(self.running or self.queued or self.starting)
 
 
-def jobs_of(task: TaskDef, history: History) -> Jobs:
+def jobs_of(task: TaskDef) -> Jobs:
     """Find out which jobs of the newest plan have not ended.
 
     Files tell of jobs that have begun; the scheduler is asked about the others only.
     """
-    brief, files = history.brief, history.files
-    if brief is None or files is None:
+    newest = newest_plan(workdir_of(task))
+    if newest is None:
         return Jobs([], [], False, [], 0.0)
+    brief, files = newest
     running, lost, begun, rate = [], [], set(), 0.0
     for path, state in read_states(files.all_jobs()):
         begun.add(state.step)
@@ -110,10 +109,10 @@ def wait_for_orphans(task: TaskDef, patience: float = 15.0) -> None:
     """
     deadline = time.monotonic() + patience
     while task.scheduler.serial and time.monotonic() < deadline:
-        history = read_history(workdir_of(task))
-        if history.brief is None or history.brief.process.alive() is not False:
+        newest = newest_plan(workdir_of(task))
+        if newest is None or newest[0].process.alive() is not False:
             return
-        if not jobs_of(task, history).running:
+        if not jobs_of(task).running:
             return
         time.sleep(0.05)
 
@@ -126,19 +125,20 @@ def kill(task: TaskDef) -> list[str]:
     SchedulerError
         If the scheduler refuses.
     """
-    history = read_history(workdir_of(task))
-    if history.brief is None or history.files is None:
+    newest = newest_plan(workdir_of(task))
+    if newest is None:
         return []
-    jobs = jobs_of(task, history)
+    brief, files = newest
+    jobs = jobs_of(task)
     alive = set(jobs.running) | set(jobs.queued)
-    killed = [step for step in steps_of(history.brief) if step in alive]
-    if jobs.starting and history.brief.process.alive():
-        _terminate(history.brief.process.pid)
-    submitted = read_submitted(history.files)
+    killed = [step for step in steps_of(brief) if step in alive]
+    if jobs.starting and brief.process.alive():
+        _terminate(brief.process.pid)
+    submitted = read_submitted(files)
     for jobid in dict.fromkeys(jobid for step, jobid in submitted.jobs if step in alive):
         task.scheduler.kill(jobid)
     if task.scheduler.serial:
-        for path, state in read_states(history.files.all_jobs()):
+        for path, state in read_states(files.all_jobs()):
             if is_running(state, path) and state.process.alive():
                 _terminate(state.process.pid)
     return killed

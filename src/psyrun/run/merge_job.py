@@ -13,11 +13,9 @@ from typing import Any
 from psyrun.exceptions import PsyrunError, StoreError
 from psyrun.jobstate import PATIENCE, JobState
 from psyrun.merging.merge import describe_damages, merge_plan, summary
-from psyrun.plan import Brief, read_brief, read_plan
+from psyrun.plan import MERGE, Brief, read_brief, read_plan
 from psyrun.tasks import import_snapshot_on_demand, load_snapshot
 from psyrun.workdir import PlanDir, Workdir
-
-STEP = "merge"
 
 
 def merge_as_job(head: Path) -> int:
@@ -47,7 +45,7 @@ def merge_here(files: PlanDir) -> None:
     except Exception:  # noqa: S110 - it is in the log and in the end record
         pass
     finally:
-        with suppress(OSError), files.log(STEP).open("a") as log:
+        with suppress(OSError), files.log(MERGE).open("a") as log:
             log.write(said.getvalue())
 
 
@@ -60,7 +58,7 @@ def merge_rows(head: Path) -> int:
         If it has failed and not even that could be written down.
     """
     brief, files = read_brief(head)
-    state, path = JobState.beginning(STEP), files.job(STEP)
+    state, path = JobState.beginning(MERGE), files.job(MERGE)
     try:
         state.write(path)
         with _signs_of_life(state, path):

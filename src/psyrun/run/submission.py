@@ -13,7 +13,7 @@ from psyrun.processes import ProcessId
 from psyrun.run.decision import Decision
 from psyrun.run.jobs import Submitted, steps_of
 from psyrun.run.merge_job import merge_here
-from psyrun.run.survey import resultfile_of, workdir_of
+from psyrun.run.survey import workdir_of
 from psyrun.seeding import fresh_entropy
 from psyrun.tasks import TaskDef
 from psyrun.timelimit import parse_time
@@ -39,7 +39,6 @@ def make_plan(decision: Decision) -> Started:
     """
     found = decision.survey
     task, history = found.task, found.history
-    assert task.pspace is not None
     workdir = workdir_of(task)
     files = workdir.new_plan_dir(decision.number)
     fresh_run = not decision.keep or history.run is None
@@ -62,11 +61,11 @@ def make_plan(decision: Decision) -> Started:
         has_on_finish=task.on_finish is not None,
     )
     plan = Plan(
-        space=task.pspace,
+        space=found.space,
         todo=decision.todo,
         sources=_sources(decision),
         digest=found.digest,
-        resultfile=resultfile_of(task),
+        resultfile=found.resultfile,
         store=task.store,
         exclude=list(task.exclude_from_result),
         entropy=task.seed if task.seed is not None else fresh_entropy(),
@@ -98,10 +97,7 @@ def _sources(decision: Decision) -> list[Source]:
     if not decision.keep:
         return []
     found = decision.survey
-    assert found.task.pspace is not None
-    return [
-        origin.source(found.task.pspace, found.digest.space) for origin in found.history.origins
-    ]
+    return [origin.source(found.space, found.digest.space) for origin in found.history.origins]
 
 
 def job_name(task: str, step: str) -> str:

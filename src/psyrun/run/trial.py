@@ -68,25 +68,16 @@ def prepare_call(task: TaskDef, row: int) -> Call:
         )
     seed = _seed(task, row)
     with chdir(task.path.parent):
-        extra = task.setup(0) if task.setup is not None else None
-    evaluator = Evaluator(
-        task.execute,
-        space.keys(),
-        store=task.store,
-        exclude=task.exclude_from_result,
-        omit_missing=task.omit_missing,
-        extra=extra,
-    )
+        evaluator = task.make_evaluator(0)
     return Call(space[row], seed, evaluator, task.path.parent)
 
 
 def _seed(task: TaskDef, row: int) -> int:
     """Return the seed of a row: the one that it failed with, if it has failed."""
     found = survey(task)
-    if task.seed is None and row in found.ledger.failed:
-        seed = dict(found.ledger.failures())[row].seed
-        if seed is not None:
-            return seed
+    failure = found.ledger.failure_of(row)
+    if task.seed is None and failure is not None and failure.seed is not None:
+        return failure.seed
     plan = found.history.plan
     entropy = task.seed if task.seed is not None else plan.entropy if plan else fresh_entropy()
     rows = RowSet.span(row, row + 1).to_array()

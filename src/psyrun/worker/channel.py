@@ -7,6 +7,7 @@ is doing, which costs no message and outlives it.
 import math
 import mmap
 import os
+import signal
 import socket
 import struct
 import sys
@@ -18,6 +19,10 @@ _MESSAGE = struct.Struct("<qqq")
 _DOING = struct.Struct("<qqdqQqq")
 _DEADLINE = struct.Struct("<d")
 _STOP, _BUSY, _TROUBLE, _DEADLINE_AT, _DOING_AT, _WHY_AT = 0, 1, 2, 8, 16, 1024
+
+
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
+"""Signals by which users and schedulers tell a job to end."""
 
 
 class Assignment(NamedTuple):

@@ -22,10 +22,10 @@ from psyrun.merging.provenance import write_environment
 from psyrun.plan import Limits, Plan, read_brief, read_plan
 from psyrun.rowlog import RowLog
 from psyrun.seeding import row_seeds
-from psyrun.tasks import TaskDef, load_snapshot
+from psyrun.tasks import load_snapshot
 from psyrun.timelimit import use_deadline
 from psyrun.workdir import PlanDir
-from psyrun.worker.channel import Assignment, Doing, Page, Trouble, ask
+from psyrun.worker.channel import STOP_SIGNALS, Assignment, Doing, Page, Trouble, ask
 
 _BLOCK = 4096
 """Rows whose assignments are made at a time."""
@@ -38,8 +38,6 @@ Where rows are quicker and the task sets no seed, those states just go on from r
 
 _SYNC_EVERY = 5.0
 """Seconds of work that a power cut may cost; the death of a process costs the current row."""
-
-_STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def evaluate_rows(head: Path, step: str, number: int, connection: socket.socket, page: Page) -> int:
@@ -69,7 +67,7 @@ def evaluate_rows(head: Path, step: str, number: int, connection: socket.socket,
         plan = read_plan(files)  # which may refer to the task's classes
         if number == 0:
             write_environment(files.environment)
-        evaluator = _make_evaluator(task, plan, number)
+        evaluator = task.make_evaluator(number)
         rows = _Rows(plan, evaluator, page, files, step, _Retries(brief.limits, task.retry_on))
     except BaseException as err:
         traceback.print_exc()
@@ -87,17 +85,6 @@ def evaluate_rows(head: Path, step: str, number: int, connection: socket.socket,
     if number == 0:
         write_environment(files.environment)
     return 0
-
-
-def _make_evaluator(task: TaskDef, plan: Plan, number: int) -> Evaluator:
-    return Evaluator(
-        task.execute,
-        plan.space.keys(),
-        store=plan.store,
-        exclude=plan.exclude,
-        omit_missing=task.omit_missing,
-        extra=task.setup(number) if task.setup is not None else None,
-    )
 
 
 def evaluate_spawned(head: Path, step: str, number: int, socket_fd: int, page_fd: int) -> int:
@@ -260,7 +247,7 @@ def _let_signals_end_it_in_good_order(page: Page) -> None:
     def stop(signum: int, frame: FrameType | None) -> None:
         page.ask_to_stop()
 
-    for number in _STOP_SIGNALS:
+    for number in STOP_SIGNALS:
         signal.signal(number, stop)
 
 

@@ -21,14 +21,12 @@ from psyrun.plan import Brief, read_brief
 from psyrun.processes import WATCH_PARENT
 from psyrun.rowlog import mark_row
 from psyrun.workdir import PlanDir, Workdir
-from psyrun.worker.channel import NOTHING_LEFT, Assignment, Doing, Trouble
+from psyrun.worker.channel import NOTHING_LEFT, STOP_SIGNALS, Assignment, Doing, Trouble
 from psyrun.worker.child import Child
 
 _TICK = 0.25
 _GRACE = 10.0
 """Seconds that the current row gets when the job is told to stop."""
-
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2)
 
 
 def process_rows(head: Path, step: str) -> int:
@@ -77,7 +75,7 @@ class _Supervisor:
         wake.setblocking(False)
         self._waker.setblocking(False)
         signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
-        for signum in _SIGNALS:
+        for signum in STOP_SIGNALS:
             signal.signal(signum, self._on_signal)
         return wake
 
