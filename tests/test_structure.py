@@ -44,15 +44,24 @@ FAMILIES = ["backend", "scheduler", "store"]
 """Packages of modules behind one contract, which is in their `base`."""
 
 HEAVY = {
+    "cloudpickle",
+    "distributed",
     "h5py",
     "hypothesis",
     "joblib",
     "matplotlib",
     "pandas",
+    "plotext",
+    "plotly",
     "polars",
+    "pyarrow",
+    "rich",
     "scipy",
+    "starlette",
     "tables",
+    "uvicorn",
     "xarray",
+    "zarr",
 }
 """What is imported only where it is used."""
 
