@@ -1,5 +1,6 @@
 """Running commands somewhere: the contract of schedulers."""
 
+import shlex
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -30,11 +31,32 @@ class JobStatus(NamedTuple):
     name: str
 
 
+class JobEnd(NamedTuple):
+    """How a job has ended, as its scheduler knows it.
+
+    Attributes
+    ----------
+    state : str
+        One of the states below.
+    words : str
+        The scheduler's own words.
+    """
+
+    state: str
+    words: str = ""
+
+
+COMPLETED, FAILED, CANCELLED = "completed", "failed", "cancelled"
+TIMED_OUT, OUT_OF_MEMORY = "timed out", "out of memory"
+PREEMPTED, NODE_FAILED = "preempted", "node failed"
+"""The states in which a job can have ended."""
+
+
 class Scheduler:
     """Runs commands; knows nothing of spaces.
 
     A scheduler of your own derives from this class and implements `submit`, `kill`, `get_status`
-    and `get_jobs`.
+    and `get_jobs`. The other methods have defaults that are right, if not the best, everywhere.
     """
 
     USER_DEFAULT_ARGS: Mapping[str, Any] = {}
@@ -114,6 +136,46 @@ class Scheduler:
     def get_jobs(self) -> Iterable[JobId]:
         """Return the ids of all queued and running jobs of the user."""
         raise NotImplementedError
+
+    def array_limit(self) -> int | None:
+        """Return the most jobs that an array may have, None if there is no limit."""
+        return None
+
+    def member(self, array: JobId, index: int) -> JobId:
+        """Return the id of one of an array's jobs, by its index from 0."""
+        return f"{array}_{index}"
+
+    def kill_all(self, jobids: Sequence[JobId]) -> None:
+        """Kill several jobs; those that have ended do no harm."""
+        for jobid in jobids:
+            self.kill(jobid)
+
+    def ends_of(self, jobids: Sequence[JobId]) -> dict[JobId, JobEnd]:
+        """Return how jobs have ended, of those for which that is known."""
+        return {}
+
+    def refresh(self) -> None:
+        """Forget answers that are kept so as not to ask again, before the next question."""
+
+    def preview(
+        self,
+        args: Sequence[str],
+        output_filename: str,
+        name: str | None = None,
+        depends_on: Sequence[JobId] | None = None,
+        scheduler_args: Mapping[str, Any] | None = None,
+        n: int | None = None,
+    ) -> str:
+        """Return what would be submitted, for people to read; nothing is submitted.
+
+        Parameters
+        ----------
+        args, output_filename, name, depends_on, scheduler_args
+            As for `submit`.
+        n : int, optional
+            Number of jobs, if it is to be an array.
+        """
+        return shlex.join(args)
 
 
 class Option(NamedTuple):
