@@ -225,6 +225,8 @@ def test_a_failed_load_leaves_no_module_behind(load):
         ("scheduler_args = ['a']", r"'scheduler_args' has to be a dict"),
         ("setup = 3", r"'setup' has to be a function"),
         ("on_finish = 3", r"'on_finish' has to be a function"),
+        ("units = 64", r"'units' has to be a dict of names and units .*not 64"),
+        ("units = {'x': 1}", r"'units' has to be a dict of names and units"),
         ("workdir = 3", r"'workdir' has to be a path, not 3"),
         ("resultfile = 3", r"'resultfile' has to be a path or None, not 3"),
         ("python = None", r"'python' has to be a path, not None"),

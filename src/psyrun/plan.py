@@ -193,6 +193,8 @@ class Plan(NamedTuple):
         From which the random state of each row is derived.
     reproducible : bool
         Whether the entropy is a seed that the task sets.
+    units : dict of str to str
+        Units of parameters and outputs.
     """
 
     space: "ParameterSpace"
@@ -204,6 +206,7 @@ class Plan(NamedTuple):
     exclude: list[str]
     entropy: int
     reproducible: bool
+    units: Mapping[str, str] = {}
 
 
 def publish(brief: Brief, plan: Plan, files: PlanDir, sources: Mapping[str, bytes]) -> bool:

@@ -11,6 +11,7 @@ import types
 import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
+from itertools import chain
 from numbers import Real
 from os import PathLike
 from pathlib import Path
@@ -81,6 +82,9 @@ class Config:
         Format of the result.
     timeout : float or None, default: None
         Seconds that a row may take; None stands for no limit.
+    units : dict of str to str, default: ``{}``
+        Units of parameters and outputs, by name, such as ``{'radius': 'm'}``; they go with the
+        result, to the labels of its pictures.
     workdir : path-like, default: ``'psy-work'``
         Directory for results and what belongs to them, relative to the working directory of psy.
     execute : callable, required
@@ -110,6 +114,7 @@ class Config:
     setup: Callable[[int], Mapping[str, Any] | None] | None = None
     store: Store = field(default_factory=DefaultStore)
     timeout: float | None = None
+    units: Mapping[str, str] = field(default_factory=dict)
     workdir: str | PathLike[str] = "psy-work"
 
     def __post_init__(self) -> None:
@@ -346,6 +351,7 @@ def _check(task: TaskDef) -> None:
     if task.resultfile is not None:
         _check_type(task, "resultfile", str | PathLike, "a path or None")
     _check_type(task, "scheduler_args", Mapping, "a dict")
+    _check_units(task)
     for name, argument in (("setup", "the process number"), ("on_finish", "the result's summary")):
         if getattr(task, name) is not None and not callable(getattr(task, name)):
             raise UsageError(f"{name!r} has to be a function of {argument}, or None.")
@@ -379,6 +385,15 @@ def _check_strings(task: TaskDef, name: str) -> None:
     if not all(isinstance(item, str | PathLike) for item in items):
         raise UsageError(f"{name!r} has to be a list of strings, not {value!r}.")
     setattr(task, name, items)
+
+
+def _check_units(task: TaskDef) -> None:
+    units: Any = task.units
+    texts = chain.from_iterable(units.items()) if isinstance(units, Mapping) else [None]
+    if not all(isinstance(text, str) for text in texts):
+        raise UsageError(
+            f"'units' has to be a dict of names and units such as {{'radius': 'm'}}, not {units!r}."
+        )
 
 
 def _check_retry_on(task: TaskDef) -> None:

@@ -117,6 +117,7 @@ def provenance(
         "task_file": {"path": brief.task_file, "hash": plan.digest.task, "git": brief.git},
         "file_dep": plan.digest.file_dep,
         "space": {"hash": plan.digest.space},
+        "units": dict(plan.units),
         "seed": plan.entropy if plan.reproducible else None,
         "entropy": plan.entropy,
         "plan": brief.plan_id,

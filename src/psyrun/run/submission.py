@@ -70,6 +70,7 @@ def make_plan(decision: Decision) -> Started:
         exclude=list(task.exclude_from_result),
         entropy=task.seed if task.seed is not None else fresh_entropy(),
         reproducible=task.seed is not None,
+        units=dict(task.units),
     )
     if decision.adopted is not None:
         decision.adopted.write(workdir)
