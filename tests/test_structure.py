@@ -18,6 +18,7 @@ SOURCE = Path(psyrun.__file__).parent
 FLOORS = [
     {
         "exceptions",
+        "extras",
         "failure",
         "files",
         "processes",

@@ -9,6 +9,7 @@ exception that fits, so that code which catches the built-in one keeps working::
     ├── StoreError (ValueError)                  a file is not what its store expects
     │   └── StoreTypeError (TypeError)           a value that the store cannot hold
     ├── JournalError (ValueError)                a journal that cannot be read at all
+    ├── MissingExtraError (ImportError)          a library that only this needs is not installed
     ├── UsageError (ValueError)                  wrong use of a command: exit code 2
     │   ├── TaskLoadError                        a task file that does not load
     │   └── UnknownTaskError (LookupError)       a task name that does not exist
@@ -47,6 +48,10 @@ class StoreTypeError(StoreError, TypeError):
 
 class JournalError(PsyrunError, ValueError):
     """A journal that cannot be read at all."""
+
+
+class MissingExtraError(PsyrunError, ImportError):
+    """A library that a feature needs is not installed; the message says how to install it."""
 
 
 class UsageError(PsyrunError, ValueError):
