@@ -22,6 +22,7 @@ FLOORS = [
         "failure",
         "files",
         "processes",
+        "quantities",
         "rowlog",
         "rows",
         "timelimit",
