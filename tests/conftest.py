@@ -1,6 +1,9 @@
 """What all tests share."""
 
+import atexit
 import os
+import shutil
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -9,6 +12,10 @@ from hypothesis import HealthCheck, settings
 # Machines may be busy; what takes long is not wrong.
 settings.register_profile("psyrun", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("psyrun")
+
+# What the tests' schedulers tell is no business of the user's own commands.
+os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="psyrun-tests-cache-")
+atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
 REQUIRE_ALL = bool(os.environ.get("PSYRUN_TESTS_REQUIRE_ALL"))
 

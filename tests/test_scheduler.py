@@ -14,7 +14,8 @@ from psyrun import ImmediateRun, Slurm, Sqsub
 from psyrun.exceptions import SchedulerError
 from psyrun.main import psy_main
 from psyrun.scheduler import JobStatus, Scheduler
-from psyrun.scheduler.base import build_options, call
+from psyrun.scheduler._commands import call
+from psyrun.scheduler._options import build_options
 from psyrun.scheduler.sqsub import _parse
 from psyrun.store import PickleStore
 from psyrun.testing import SchedulerContract

@@ -12,9 +12,11 @@ exception that fits, so that code which catches the built-in one keeps working::
     ├── MissingExtraError (ImportError)          a library that only this needs is not installed
     ├── UsageError (ValueError)                  wrong use of a command: exit code 2
     │   ├── TaskLoadError                        a task file that does not load
+    │   ├── UnknownColumnError (KeyError)        a column that a result does not have
     │   └── UnknownTaskError (LookupError)       a task name that does not exist
     ├── TaskBusyError (RuntimeError)             another psy process or its jobs are at work
     └── SchedulerError (RuntimeError)            a scheduler refused or failed
+        └── SchedulerUnavailableError            a scheduler cannot be reached at the moment
 
     UserWarning
     ├── TaskWarning
@@ -62,6 +64,12 @@ class TaskLoadError(UsageError):
     """A task file that cannot be loaded."""
 
 
+class UnknownColumnError(UsageError, KeyError):
+    """A column that a result does not have."""
+
+    __str__ = Exception.__str__  # that of KeyError would quote the message
+
+
 class UnknownTaskError(UsageError, LookupError):
     """A task name that does not exist."""
 
@@ -72,6 +80,10 @@ class TaskBusyError(PsyrunError, RuntimeError):
 
 class SchedulerError(PsyrunError, RuntimeError):
     """A scheduler refused a job or did not answer."""
+
+
+class SchedulerUnavailableError(SchedulerError):
+    """A scheduler cannot be reached at the moment, so that nothing is known of its jobs."""
 
 
 class TaskWarning(UserWarning):

@@ -1,12 +1,8 @@
 """Running commands somewhere: the contract of schedulers."""
 
 import shlex
-import subprocess
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
-
-from psyrun.exceptions import SchedulerError
 
 JobId = Any
 """What a scheduler calls a job: a number or a string."""
@@ -178,111 +174,7 @@ class Scheduler:
         return shlex.join(args)
 
 
-class Option(NamedTuple):
-    """How an argument is written on a scheduler's command line.
-
-    Attributes
-    ----------
-    flag : str
-        Option, such as ``-r`` or ``--mpp``.
-    convert : callable
-        Makes a string of the value.
-    """
-
-    flag: str
-    convert: Callable[[Any], str] = str
-
-    def build(self, value: object) -> list[str]:
-        """Return the option as words of a command line, none if the value is None."""
-        if value is None:
-            return []
-        text = self.convert(value)
-        return [f"{self.flag}={text}"] if self.flag.startswith("--") else [self.flag, text]
-
-
-def build_options(known: Mapping[str, Option], values: Mapping[str, Any]) -> list[str]:
-    """Write arguments as options; names that are not known are passed on as they are.
-
-    Examples
-    --------
-    >>> build_options({"memory": Option("--mpp")}, {"memory": "1G", "test": True, "p": 2})
-    ['--mpp=1G', '--test', '-p', '2']
-    """
-    words = []
-    for name, value in values.items():
-        if name in known:
-            words += known[name].build(value)
-        elif value is True:
-            words.append(_flag(name))
-        elif value is not None and value is not False:
-            words += Option(_flag(name)).build(value)
-    return words
-
-
-def _flag(name: str) -> str:
-    return f"-{name}" if len(name) == 1 else f"--{name}"
-
-
 def resolve(scheduler_args: Mapping[str, Any] | None, name: str | None) -> dict[str, Any]:
-    """Call those values that are functions with the job's name."""
-    return {k: v(name) if callable(v) else v for k, v in (scheduler_args or {}).items()}
-
-
-class Listing:
-    """The jobs as a scheduler lists them, asked for at most once a second.
-
-    Parameters
-    ----------
-    ask : callable
-        Asks the scheduler; returns the status of each job by its id.
-    """
-
-    def __init__(self, ask: Callable[[], dict[JobId, JobStatus]]) -> None:
-        self._ask = ask
-        self._jobs: dict[JobId, JobStatus] = {}
-        self._expires = 0.0
-
-    def jobs(self) -> dict[JobId, JobStatus]:
-        """Return the jobs; what is added to them is forgotten with the next question."""
-        if time.monotonic() >= self._expires:
-            self._jobs = self._ask()
-            self._expires = time.monotonic() + 1.0
-        return self._jobs
-
-    def expire(self) -> None:
-        """Ask again when next needed: something has been submitted or killed."""
-        self._expires = 0.0
-
-
-def call(command: Sequence[str], *, fine: Sequence[int] = (0,), stdin: str | None = None) -> str:
-    """Run a scheduler's command and return its output.
-
-    Parameters
-    ----------
-    command : sequence of str
-        Command and arguments; no shell is involved.
-    fine : sequence of int, optional
-        Exit codes that are no failure.
-    stdin : str, optional
-        Input.
-
-    Raises
-    ------
-    SchedulerError
-        If the command is missing, fails or does not answer within a minute; with its own words.
-    """
-    shown = subprocess.list2cmdline(command)
-    try:
-        done = subprocess.run(  # noqa: S603 - words, not a shell's line
-            command, input=stdin, capture_output=True, text=True, timeout=60, check=False
-        )
-    except FileNotFoundError as err:
-        raise SchedulerError(
-            f"There is no command {command[0]!r} on this machine, so the scheduler cannot be used."
-        ) from err
-    except subprocess.TimeoutExpired as err:
-        raise SchedulerError(f"The scheduler did not answer within a minute: {shown}") from err
-    if done.returncode not in fine:
-        words = (done.stderr or done.stdout).strip() or f"exit code {done.returncode}"
-        raise SchedulerError(f"The scheduler refused: {words} (command: {shown})")
-    return done.stdout
+    """Call those values that are functions with the job's name; leave out None and False."""
+    values = {k: v(name) if callable(v) else v for k, v in (scheduler_args or {}).items()}
+    return {k: v for k, v in values.items() if v is not None and v is not False}

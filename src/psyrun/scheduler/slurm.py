@@ -1,30 +1,55 @@
 """Slurm."""
 
-import shlex
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+import functools
+import os
+import re
+from collections.abc import Sequence
 
+from psyrun.exceptions import SchedulerError
+from psyrun.scheduler._batch import BatchScheduler, Job
+from psyrun.scheduler._commands import call
+from psyrun.scheduler._options import Option, build_options, clock, kilobytes_of, seconds_of
+from psyrun.scheduler._queue import Entry
 from psyrun.scheduler.base import (
+    CANCELLED,
+    COMPLETED,
+    FAILED,
+    NODE_FAILED,
+    OUT_OF_MEMORY,
+    PREEMPTED,
+    TIMED_OUT,
+    JobEnd,
     JobId,
-    JobStatus,
-    Listing,
-    Option,
-    Scheduler,
-    build_options,
-    call,
-    resolve,
 )
 
-_STATES = {"PENDING": "Q", "SUSPENDED": "Z", "STOPPED": "Z"} | dict.fromkeys(
+_STATES = {"PENDING": "Q", "REQUEUE_HOLD": "Q", "REQUEUE_FED": "Q", "SPECIAL_EXIT": "Q"}
+_STATES |= dict.fromkeys(["SUSPENDED", "STOPPED"], "Z")
+_STATES |= dict.fromkeys(
     ["RUNNING", "CONFIGURING", "COMPLETING", "STAGE_OUT", "SIGNALING", "RESIZING", "REQUEUED"], "R"
 )
 
+_ENDS = {
+    "COMPLETED": COMPLETED,
+    "FAILED": FAILED,
+    "LAUNCH_FAILED": FAILED,
+    "RECONFIG_FAIL": FAILED,
+    "CANCELLED": CANCELLED,
+    "REVOKED": CANCELLED,
+    "TIMEOUT": TIMED_OUT,
+    "DEADLINE": TIMED_OUT,
+    "OUT_OF_MEMORY": OUT_OF_MEMORY,
+    "PREEMPTED": PREEMPTED,
+    "NODE_FAIL": NODE_FAILED,
+    "BOOT_FAIL": NODE_FAILED,
+}
 
-class Slurm(Scheduler):
+
+class Slurm(BatchScheduler):
     """Submit jobs with ``sbatch``.
 
-    *scheduler_args* are *timelimit*, *memory*, *memory_per_cpu*, *n_cpus* and *n_nodes*; others are
-    passed on as options of ``sbatch``.
+    *scheduler_args* are *timelimit*, *memory*, *memory_per_cpu*, *n_cpus*, *n_nodes*, *n_gpus*,
+    *partition* (or *queue*), *account*, *name* and *max_running*; others are passed on as options
+    of ``sbatch``.
 
     Parameters
     ----------
@@ -34,116 +59,127 @@ class Slurm(Scheduler):
 
     USER_DEFAULT_ARGS = {"timelimit": "1:00:00", "memory": "1G"}  # noqa: RUF012 - never changed
 
-    _OPTIONS: Mapping[str, Option] = {
-        "timelimit": Option("--time"),
-        "memory": Option("--mem"),
-        "memory_per_cpu": Option("--mem-per-cpu"),
-        "n_cpus": Option("--cpus-per-task"),
-        "n_nodes": Option("--nodes"),
-    }
+    _COMMANDS = ("sbatch", "squeue", "scancel", "scontrol", "sacct")
+    _SITE = ("SLURM_CONF", "SLURM_CLUSTERS")
+    _INDEX = "$SLURM_ARRAY_TASK_ID"
+    _ENDED_MEANWHILE = ("invalid job id", "already completing or completed")
 
     def __init__(self, workdir: object = None) -> None:
-        self._listing = Listing(_list_jobs)
+        super().__init__()
 
-    def submit(
-        self,
-        args: Sequence[str],
-        output_filename: str,
-        name: str | None = None,
-        depends_on: Sequence[JobId] | None = None,
-        scheduler_args: Mapping[str, Any] | None = None,
-    ) -> JobId:
-        """Submit a job.
-
-        Parameters
-        ----------
-        args, output_filename, name, depends_on, scheduler_args
-            See `Scheduler.submit`.
-
-        Returns
-        -------
-        str
-            The job's id.
-        """
-        script = f"exec {shlex.join(args)}"
-        return self._sbatch(script, _escaped(output_filename), name, depends_on, scheduler_args)
-
-    def submit_array(
-        self,
-        n: int,
-        args: Sequence[str],
-        output_filename: str,
-        name: str | None = None,
-        depends_on: Sequence[JobId] | None = None,
-        scheduler_args: Mapping[str, Any] | None = None,
-    ) -> JobId:
-        """Submit a job array.
-
-        Parameters
-        ----------
-        n, args, output_filename, name, depends_on, scheduler_args
-            See `Scheduler.submit_array`.
-
-        Returns
-        -------
-        str
-            The array's id.
-        """
-        index = '"$SLURM_ARRAY_TASK_ID"'
-        words = [index.join(shlex.quote(piece) for piece in arg.split("%a")) for arg in args]
-        return self._sbatch(
-            f"exec {' '.join(words)}",
-            "%a".join(_escaped(part) for part in output_filename.split("%a")),
-            name,
-            depends_on,
-            {"array": f"0-{n - 1}", **(scheduler_args or {})},
-        )
-
-    def _sbatch(
-        self,
-        script: str,
-        output_filename: str,
-        name: str | None,
-        depends_on: Sequence[JobId] | None,
-        scheduler_args: Mapping[str, Any] | None,
-    ) -> JobId:
-        options = ["--parsable", f"--output={output_filename}", "--open-mode=append"]
-        if name is not None:
-            options.append(f"--job-name={name}")
-        if depends_on:
+    def _command(self, job: Job) -> list[str]:
+        # A user's own default, which is not a job's and would not reach it otherwise.
+        values = {"account": os.environ.get("SBATCH_ACCOUNT")} | job.values
+        comment = " ".join([*filter(None, [values.pop("comment", None)]), job.token])
+        options = ["--parsable", f"--output={_output(job)}", "--open-mode=append"]
+        options.append(f"--comment={comment}")
+        if job.name is not None:
+            options.append(f"--job-name={job.name}")
+        if job.n is not None:
+            throttle = f"%{job.max_running}" if job.max_running else ""
+            options.append(f"--array=0-{job.n - 1}{throttle}")
+        if job.depends_on:
             # After any end: a failed job must not keep the merge from saving the others' rows.
-            options.append(f"--dependency=afterany:{':'.join(str(x) for x in depends_on)}")
-        options += build_options(self._OPTIONS, resolve(scheduler_args, name))
-        answer = call(["sbatch", *options], stdin=f"#!/bin/sh\n{script}\n")
-        self._listing.expire()
-        return answer.strip().split(";")[0]
+            options.append(f"--dependency=afterany:{':'.join(map(str, job.depends_on))}")
+        return ["sbatch", *options, *build_options(_OPTIONS, values)]
 
-    def kill(self, jobid: JobId) -> None:
-        """Kill a job or an array."""
-        call(["scancel", str(jobid)])
-        self._listing.expire()
+    def _send(self, job: Job) -> JobId:
+        answer = str(super()._send(job)).split(";")[0]
+        if not answer.isdigit():
+            raise SchedulerError(f"sbatch has not told the job's number, but {answer!r}.")
+        return answer
 
-    def get_status(self, jobid: JobId) -> JobStatus | None:
-        """Return what ``squeue`` knows of a job, None if nothing."""
-        return self._listing.jobs().get(str(jobid))
+    def _sent(self, token: str) -> JobId | None:
+        for line in _squeue("%F|%k"):
+            jobid, _, comment = line.partition("|")
+            if token in comment.split():
+                return jobid
+        return None
 
-    def get_jobs(self) -> Iterable[JobId]:
-        """Return the ids of all queued and running jobs of the user; arrays singly, ``5_0``."""
-        return [jobid for jobid, job in self._listing.jobs().items() if job.status != "D"]
+    def _list(self) -> dict[JobId, Entry]:
+        jobs: dict[JobId, Entry] = {}
+        for line in _squeue("%i|%T|%r|%j"):
+            jobid, state, reason, name = line.split("|", 3)
+            status = _STATES.get(state, "D")
+            if status == "Q" and reason.startswith("Dependency"):
+                status = "*Q"
+            jobs[jobid] = Entry(status, name, _end_of(state, reason))
+        return jobs
+
+    def _kill(self, jobids: Sequence[JobId]) -> None:
+        self._kill_by(["scancel"], jobids)
+
+    def _ends(self, jobids: Sequence[JobId]) -> dict[JobId, JobEnd]:
+        if not _has_accounting(*self._identity()):
+            return {}
+        arrays = dict.fromkeys(str(self._array_of(jobid)) for jobid in jobids)
+        command = ["sacct", "-X", "-n", "-P", "-j", ",".join(arrays), "-o", "JobID,State,ExitCode"]
+        ends = {}
+        for line in call(command).splitlines():
+            jobid, state, code = line.split("|")
+            end = _end_of(state, f"exit code {code}")
+            if end is not None and jobid in jobids:
+                ends[jobid] = end
+        return ends
+
+    def array_limit(self) -> int | None:
+        """Return the most jobs that an array may have, as the site has set it."""
+        found = re.search(r"^MaxArraySize\s*=\s*(\d+)", _config(*self._identity()), re.MULTILINE)
+        return max(int(found[1]), 1) if found else None
 
 
-def _escaped(path: str) -> str:
+def _time(value: object) -> str:
+    """Write a time limit; clock times, and what only Slurm understands, stay as they are."""
+    seconds = seconds_of(value)
+    if seconds is None or (isinstance(value, str) and ":" in value):
+        return str(value)
+    return clock(seconds)
+
+
+def _memory(value: object) -> str:
+    """Write an amount of memory; Slurm does not understand fractions, nor units of two letters."""
+    kilobytes = kilobytes_of(value)
+    if kilobytes is None or re.fullmatch(r"\d+[KMGT]", str(value)):
+        return str(value)
+    return f"{kilobytes}K"
+
+
+_OPTIONS = {
+    "timelimit": Option("--time", _time),
+    "memory": Option("--mem", _memory),
+    "memory_per_cpu": Option("--mem-per-cpu", _memory),
+    "n_cpus": Option("--cpus-per-task"),
+    "n_nodes": Option("--nodes"),
+    "n_gpus": Option("--gpus-per-node"),
+    "partition": Option("--partition"),
+    "queue": Option("--partition"),
+    "account": Option("--account"),
+}
+
+
+def _output(job: Job) -> str:
     """Keep ``sbatch`` from replacing what follows a percent sign in a file name."""
-    return path.replace("%", "%%")
+    pieces = [job.output] if job.n is None else job.output.split("%a")
+    return "%a".join(piece.replace("%", "%%") for piece in pieces)
 
 
-def _list_jobs() -> dict[JobId, JobStatus]:
-    jobs = {}
-    table = call(["squeue", "-h", "-r", "--me", "-t", "all", "-o", "%i|%T|%r|%j"])
-    for line in table.splitlines():
-        jobid, state, reason, name = line.split("|", 3)
-        status = _STATES.get(state, "D")
-        if status == "Q" and reason.startswith("Dependency"):
-            status = "*Q"
-        jobs[jobid] = JobStatus(jobid, status, name)
-    return jobs
+def _squeue(columns: str) -> list[str]:
+    """List the user's jobs, also those that have just ended; arrays' jobs singly."""
+    command = ["squeue", "-h", "-r", "-t", "all", "--me", "-o", columns]
+    return [line for line in call(command).splitlines() if "|" in line]
+
+
+def _end_of(state: str, words: str) -> JobEnd | None:
+    """Return how a job has ended, None if it has not."""
+    end = _ENDS.get(state.split()[0]) if state else None
+    return None if end is None else JobEnd(end, f"{state} ({words})")
+
+
+@functools.cache
+def _config(*cluster: str) -> str:
+    return call(["scontrol", "show", "config"])
+
+
+def _has_accounting(*cluster: str) -> bool:
+    found = re.search(r"^AccountingStorageType\s*=\s*(\S+)", _config(*cluster), re.MULTILINE)
+    return found is not None and not found[1].endswith("/none")

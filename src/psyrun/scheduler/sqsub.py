@@ -1,21 +1,17 @@
 """The ``sqsub`` command of Sharcnet."""
 
 import os
+import shutil
+import socket
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from psyrun.exceptions import SchedulerError
-from psyrun.scheduler.base import (
-    JobId,
-    JobStatus,
-    Listing,
-    Option,
-    Scheduler,
-    build_options,
-    call,
-    resolve,
-)
+from psyrun.scheduler._commands import call, call_once
+from psyrun.scheduler._options import Option, build_options
+from psyrun.scheduler._queue import Entry, Queue
+from psyrun.scheduler.base import JobId, JobStatus, Scheduler, resolve
 
 
 class Sqsub(Scheduler):
@@ -48,7 +44,12 @@ class Sqsub(Scheduler):
         if workdir is None:
             workdir = Path("/work") / os.environ.get("USER", "") / "psyrun"
         self.workdir = str(workdir)
-        self._listing = Listing(lambda: _parse(call(["sqjobs"], fine=(0, 1))))
+        self._queue = Queue(
+            "sqsub",
+            lambda: [socket.gethostname(), str(os.getuid()), shutil.which("sqjobs") or ""],
+            lambda: _parse(call(["sqjobs"], fine=(0, 1))),
+            lambda jobid: jobid,
+        )
 
     def submit(
         self,
@@ -75,7 +76,7 @@ class Sqsub(Scheduler):
         SchedulerError
             If a required argument is missing or ``sqsub`` refuses.
         """
-        values = {"n_cpus": 1} | resolve(scheduler_args, name)
+        values = resolve({"n_cpus": 1, **(scheduler_args or {})}, name)
         for required in ("timelimit", "memory"):
             if values.get(required) is None:
                 raise SchedulerError(f"Sqsub needs {required!r} in scheduler_args.")
@@ -90,13 +91,13 @@ class Sqsub(Scheduler):
             "name": name,
         }
         try:
-            call(["sqsub", *build_options(self._OPTIONS, values), *args])
+            call_once(["sqsub", *build_options(self._OPTIONS, values), *args])
             jobid = int(idfile.read_text())
         except (FileNotFoundError, ValueError) as err:
             raise SchedulerError(f"sqsub has not written the job's number to {idfile}.") from err
         finally:
             idfile.unlink(missing_ok=True)
-        self._listing.expire()
+        self._queue.expire()
         return jobid
 
     def _is_unfinished(self, jobid: JobId) -> bool:
@@ -106,26 +107,30 @@ class Sqsub(Scheduler):
     def kill(self, jobid: JobId) -> None:
         """Kill a job."""
         call(["sqkill", str(jobid)])
-        self._listing.expire()
+        self._queue.expire()
 
     def get_status(self, jobid: JobId) -> JobStatus | None:
         """Return what ``sqjobs`` knows of a job, None if nothing."""
-        jobs = self._listing.jobs()
-        if jobid not in jobs:
+        entry = self._queue.find(jobid)
+        if entry is None:
             # Exit code 1: there is no such job.
-            jobs |= _parse(call(["sqjobs", str(jobid)], fine=(0, 1)))
-        return jobs.get(jobid)
+            entry = _parse(call(["sqjobs", str(jobid)], fine=(0, 1))).get(jobid)
+        return None if entry is None else JobStatus(jobid, entry.status, entry.name)
+
+    def refresh(self) -> None:
+        """Forget what the queue has told."""
+        self._queue.forget()
 
     def get_jobs(self) -> Iterable[JobId]:
         """Return the ids of all queued and running jobs of the user."""
-        return [jobid for jobid, job in self._listing.jobs().items() if job.status != "D"]
+        return [jobid for jobid, job in self._queue.jobs().items() if job.status != "D"]
 
 
-def _parse(table: str) -> dict[JobId, JobStatus]:
-    jobs: dict[JobId, JobStatus] = {}
+def _parse(table: str) -> dict[JobId, Entry]:
+    jobs: dict[JobId, Entry] = {}
     for line in table.splitlines()[2:]:  # below two lines of headings
         columns = line.split(None, 5)
         if len(columns) > 2 and columns[0].isdigit():
             status = "D" if columns[2] == "C" else columns[2]
-            jobs[int(columns[0])] = JobStatus(int(columns[0]), status, columns[-1])
+            jobs[int(columns[0])] = Entry(status, columns[-1])
     return jobs

@@ -120,6 +120,7 @@ class SchedulerContract:
         jobid = self._submit_note(tmp_path, "a", scheduler=scheduler)
 
         def ended() -> bool:
+            scheduler.refresh()
             status = scheduler.get_status(jobid)
             return status is None or status.status == "D"
 
@@ -198,8 +199,14 @@ class SchedulerContract:
         return self._submit(_NOTE_WHEN_ALLOWED, *paths, word, str(code), output=log, **submission)
 
     def _status(self, jobid: Any) -> str | None:
-        status = self.make_scheduler().get_status(jobid)
+        status = self._asked_anew().get_status(jobid)
         return None if status is None else status.status
+
+    def _asked_anew(self) -> Scheduler:
+        """Return the scheduler; what it tells next is not older than this."""
+        scheduler = self.make_scheduler()
+        scheduler.refresh()
+        return scheduler
 
     def _wait_for_end_of(self, jobid: Any) -> None:
         self._wait_until(lambda: self._status(jobid) in (None, "D"))

@@ -1,0 +1,100 @@
+"""Arguments of jobs, as options of a scheduler's commands."""
+
+import datetime
+import math
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+from psyrun.timelimit import parse_time
+
+_MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp])i?b?", re.IGNORECASE)
+
+
+class Option(NamedTuple):
+    """How an argument is written on a scheduler's command line.
+
+    Attributes
+    ----------
+    flag : str
+        Option, such as ``-r`` or ``--mpp``.
+    convert : callable
+        Makes a string of the value.
+    """
+
+    flag: str
+    convert: Callable[[Any], str] = str
+
+    def build(self, value: object) -> list[str]:
+        """Return the option as words of a command line, none if the value is None."""
+        if value is None:
+            return []
+        text = self.convert(value)
+        return [f"{self.flag}={text}"] if self.flag.startswith("--") else [self.flag, text]
+
+
+def build_options(known: Mapping[str, Option], values: Mapping[str, Any]) -> list[str]:
+    """Write arguments as options; names that are not known are passed on as they are.
+
+    Examples
+    --------
+    >>> build_options({"memory": Option("--mpp")}, {"memory": "1G", "test": True, "p": 2})
+    ['--mpp=1G', '--test', '-p', '2']
+    """
+    words = []
+    for name, value in values.items():
+        if value is None or value is False:
+            continue
+        if name in known:
+            words += known[name].build(value)
+        elif value is True:
+            words.append(_flag(name))
+        else:
+            words += Option(_flag(name)).build(value)
+    return words
+
+
+def _flag(name: str) -> str:
+    return f"-{name}" if len(name) == 1 else f"--{name}"
+
+
+def seconds_of(value: object) -> int | None:
+    """Return a time limit in seconds, None if it is not understood.
+
+    Examples
+    --------
+    >>> seconds_of('2h30m'), seconds_of(datetime.timedelta(minutes=5)), seconds_of('soon')
+    (9000, 300, None)
+    """
+    if isinstance(value, datetime.timedelta):
+        return math.ceil(value.total_seconds())
+    seconds = parse_time(value)
+    return None if seconds is None else math.ceil(seconds)
+
+
+def clock(seconds: int) -> str:
+    """Return a time as hours, minutes and seconds.
+
+    Examples
+    --------
+    >>> clock(129600)
+    '36:00:00'
+    """
+    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
+
+
+def kilobytes_of(value: object) -> int | None:
+    """Return an amount of memory in units of 1024 bytes, None if it is not understood.
+
+    A bare number is not: schedulers do not agree on its unit.
+
+    Examples
+    --------
+    >>> kilobytes_of('1.5GB'), kilobytes_of('500M'), kilobytes_of(1000)
+    (1572864, 512000, None)
+    """
+    match = _MEMORY.fullmatch(value.strip()) if isinstance(value, str) else None
+    if match is None:
+        return None
+    power = "kmgtp".index(match[2].lower())
+    return math.ceil(float(match[1]) * float(1024**power))
