@@ -18,6 +18,7 @@ SOURCE = Path(psyrun.__file__).parent
 FLOORS = [
     {
         "exceptions",
+        "expressions",
         "extras",
         "failure",
         "files",
@@ -35,7 +36,7 @@ FLOORS = [
     {"diagnosis", "mapper"} | {"digest", "evaluation", "merging", "seeding"},
     {"backend"},
     {"tasks"},
-    {"run"},
+    {"results", "run"},
     {"testing", "worker"},
     {"cli"},
     {"__main__", "main"},

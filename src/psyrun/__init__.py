@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from psyrun.mapper import map_pspace_parallel as map_pspace_parallel
     from psyrun.merging.timings import load_timings as load_timings
     from psyrun.pspace import Param as Param
+    from psyrun.results import Result as Result
+    from psyrun.results import load as load
     from psyrun.scheduler import ImmediateRun as ImmediateRun
     from psyrun.scheduler import Slurm as Slurm
     from psyrun.scheduler import Sqsub as Sqsub
@@ -31,8 +33,10 @@ _HOMES = {
     "LoadBalancingBackend": "backend",
     "Param": "pspace",
     "PickleStore": "store",
+    "Result": "results",
     "Slurm": "scheduler",
     "Sqsub": "scheduler",
+    "load": "results",
     "load_timings": "merging.timings",
     "map_pspace": "mapper",
     "map_pspace_hdd_backed": "mapper",
@@ -40,7 +44,10 @@ _HOMES = {
     "remaining_time": "timelimit",
 }
 
-_MODULES = ("backend", "exceptions", "mapper", "pspace", "sampling", "scheduler", "store", "tasks")
+_MODULES = (
+    *("backend", "exceptions", "mapper", "pspace", "results", "sampling", "scheduler", "store"),
+    "tasks",
+)
 
 __all__ = [*_HOMES, *_MODULES, "__version__"]
 

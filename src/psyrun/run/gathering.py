@@ -3,8 +3,7 @@
 from pathlib import Path
 
 from psyrun.exceptions import UsageError
-from psyrun.merging.history import read_history
-from psyrun.merging.ledger import Ledger
+from psyrun.merging.contents import computed, workdir_at
 from psyrun.merging.merge import ResultTable, describe_damages
 from psyrun.plan import read_brief
 from psyrun.store import AutodetectStore
@@ -37,7 +36,7 @@ def merge_directory(directory: Path, merged: Path) -> tuple[str, list[str]]:
     store = AutodetectStore.get_concrete_store(str(merged))
     if not directory.is_dir():
         raise UsageError(f"There is no directory {str(directory)!r} to merge.")
-    workdir = _workdir_at(directory.absolute())
+    workdir = workdir_at(directory)
     if workdir is not None:
         return _merge_journals(workdir, merged)
     files = sorted(
@@ -54,27 +53,14 @@ def merge_directory(directory: Path, merged: Path) -> tuple[str, list[str]]:
     return f"{len(files)} files", []
 
 
-def _workdir_at(directory: Path) -> Workdir | None:
-    """Return the task's files, if *directory* is a task's directory or one of its plans'."""
-    candidates = [directory, *(p.parent for p in directory.parents if p.name == "plans")]
-    for path in candidates:
-        if path.name:
-            workdir = Workdir(path.parent, path.name)
-            if workdir.plan_heads() or workdir.records():
-                return workdir
-    return None
-
-
 def _merge_journals(workdir: Workdir, merged: Path) -> tuple[str, list[str]]:
     store = AutodetectStore.get_concrete_store(str(merged))
     for head in workdir.plan_heads()[-1:]:
         import_snapshot_on_demand(*read_brief(head))
-    history = read_history(workdir)
-    if history.plan is None or history.brief is None:
+    found = computed(workdir)
+    if found is None or found.plan is None:
         raise UsageError(f"Nothing has been computed in {str(workdir.path)!r}.")
-    plan = history.plan
-    sources = [origin.source(plan.space, plan.digest.space) for origin in history.origins]
-    ledger = Ledger(workdir, history.origins, sources)
-    store.save_chunks(str(merged), ResultTable(ledger, plan.space, plan.exclude).chunks())
-    what = f"{len(ledger.completed)} of {history.brief.total} rows"
-    return what, describe_damages(ledger)
+    table = ResultTable(found.ledger, found.space, found.plan.exclude)
+    store.save_chunks(str(merged), table.chunks())
+    what = f"{len(found.ledger.completed)} of {len(found.space)} rows"
+    return what, describe_damages(found.ledger)
