@@ -2,14 +2,10 @@
 
 import datetime
 import math
-import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from psyrun.timelimit import parse_time
-
-_MEMORY = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgtp])i?b?", re.IGNORECASE)
-
 
 class Option(NamedTuple):
     """How an argument is written on a scheduler's command line.
@@ -81,20 +77,3 @@ def clock(seconds: int) -> str:
     '36:00:00'
     """
     return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"
-
-
-def kilobytes_of(value: object) -> int | None:
-    """Return an amount of memory in units of 1024 bytes, None if it is not understood.
-
-    A bare number is not: schedulers do not agree on its unit.
-
-    Examples
-    --------
-    >>> kilobytes_of('1.5GB'), kilobytes_of('500M'), kilobytes_of(1000)
-    (1572864, 512000, None)
-    """
-    match = _MEMORY.fullmatch(value.strip()) if isinstance(value, str) else None
-    if match is None:
-        return None
-    power = "kmgtp".index(match[2].lower())
-    return math.ceil(float(match[1]) * float(1024**power))

@@ -6,9 +6,10 @@ import re
 from collections.abc import Sequence
 
 from psyrun.exceptions import SchedulerError
+from psyrun.quantities import format_memory, parse_memory
 from psyrun.scheduler._batch import BatchScheduler, Job
 from psyrun.scheduler._commands import call
-from psyrun.scheduler._options import Option, build_options, clock, kilobytes_of, seconds_of
+from psyrun.scheduler._options import Option, build_options, clock, seconds_of
 from psyrun.scheduler._queue import Entry
 from psyrun.scheduler.base import (
     CANCELLED,
@@ -138,10 +139,10 @@ def _time(value: object) -> str:
 
 def _memory(value: object) -> str:
     """Write an amount of memory; Slurm does not understand fractions, nor units of two letters."""
-    kilobytes = kilobytes_of(value)
-    if kilobytes is None or re.fullmatch(r"\d+[KMGT]", str(value)):
+    n_bytes = parse_memory(value)
+    if n_bytes is None or re.fullmatch(r"\d+[KMGT]?", str(value)):
         return str(value)
-    return f"{kilobytes}K"
+    return format_memory(n_bytes)
 
 
 _OPTIONS = {
