@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from psyrun.timelimit import parse_time
 
+
 class Option(NamedTuple):
     """How an argument is written on a scheduler's command line.
 
