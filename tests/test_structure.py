@@ -37,7 +37,7 @@ FLOORS = [
     {"backend"},
     {"tasks"},
     {"results", "run"},
-    {"testing", "worker"},
+    {"plotting"} | {"testing", "worker"},
     {"cli"},
     {"__main__", "main"},
 ]

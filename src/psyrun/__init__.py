@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from psyrun.mapper import map_pspace_hdd_backed as map_pspace_hdd_backed
     from psyrun.mapper import map_pspace_parallel as map_pspace_parallel
     from psyrun.merging.timings import load_timings as load_timings
+    from psyrun.plotting import plot as plot
     from psyrun.pspace import Param as Param
     from psyrun.results import Result as Result
     from psyrun.results import load as load
@@ -41,6 +42,7 @@ _HOMES = {
     "map_pspace": "mapper",
     "map_pspace_hdd_backed": "mapper",
     "map_pspace_parallel": "mapper",
+    "plot": "plotting",
     "remaining_time": "timelimit",
 }
 
