@@ -32,6 +32,7 @@ example: $(VENV)/example-ready
 	cd examples && ../$(BIN)/psy run -j 2 $(STUDY) && ../$(BIN)/python plot_$(STUDY).py
 
 test: lint
+	tests/install-packages
 	$(BIN)/python -m pytest -n 2
 
 lint: $(VENV)/test-ready
