@@ -45,18 +45,22 @@ def html(space: Table) -> str:
     from html import escape
 
     n, names = len(space), space.keys()
-    shown = list(range(n)) if n <= _MANY else [*range(_HEAD), None, *range(n - _TAIL, n)]
     body = "".join(
         _html_row("…", ["…"] * len(names))
         if row is None
         else _html_row(str(row), [escape(_value(v)) for v in space[row].values()])
-        for row in shown
+        for row in shown_rows(n)
     )
     head = "".join(f"<th>{escape(name)}</th>" for name in names)
     return (
         f"<table><thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table>"
         f"<p>{n} rows × {len(names)} parameters</p>"
     )
+
+
+def shown_rows(n: int) -> list[int | None]:
+    """Return which of *n* rows to show; None stands for those that are left out."""
+    return [*range(n)] if n <= _MANY else [*range(_HEAD), None, *range(n - _TAIL, n)]
 
 
 def _html_row(row: str, values: Iterable[str]) -> str:

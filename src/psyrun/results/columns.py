@@ -1,7 +1,7 @@
 """Columns of a table as arrays, whatever the values are."""
 
 import datetime
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -208,7 +208,7 @@ def is_ragged(column: Array) -> bool:
     return found
 
 
-def padded(column: Array) -> Array | None:
+def padded(column: Array) -> Array:
     """Pad arrays of different shapes to the largest.
 
     Parameters
@@ -218,23 +218,20 @@ def padded(column: Array) -> Array | None:
 
     Returns
     -------
-    numpy.ndarray, shape (n, ...), or None
-        NaN, or NaT, where there was nothing. None if these arrays have no shape in common.
+    numpy.ndarray, shape (n, ...)
+        NaN, or NaT, where there was nothing; *column* itself if its arrays cannot be padded.
     """
     try:
         arrays = [None if value is None else np.asarray(value) for value in column.tolist()]
-    except ValueError:
-        return None
-    there = [array for array in arrays if array is not None]
-    dims = {array.ndim for array in there}
-    if len(dims) != 1 or any(array.dtype.kind not in "biufcmM" for array in there):
-        return None
-    try:
+        there = [array for array in arrays if array is not None]
+        (n_dims,) = {array.ndim for array in there}
         dtype = np.result_type(*{array.dtype for array in there})
-    except TypeError:
-        return None
+    except (TypeError, ValueError):
+        return column
     if dtype.kind in "biu":
         dtype = np.dtype(np.float64)
+    if dtype.kind not in "fcmM" or not n_dims:
+        return column
     extent = tuple(np.max([array.shape for array in there], axis=0).tolist())
     result = np.full((len(arrays), *extent), fill_value(dtype), dtype=dtype)
     for row, array in enumerate(arrays):
@@ -243,7 +240,14 @@ def padded(column: Array) -> Array | None:
     return result
 
 
-def values_of(space: ParameterSpace, name: str, rows: RowSet) -> list[Any]:
-    """Return the values of a parameter in some rows of its space."""
-    wanted = None if len(rows) == len(space) else rows.to_array()
+def values_of(space: ParameterSpace, name: str, rows: RowSet | None = None) -> list[Any]:
+    """Return the values of a parameter in some rows of its space, or in all."""
+    wanted = None if rows is None or len(rows) == len(space) else rows.to_array()
     return space._read(ValueReader([name]), wanted)[name]
+
+
+def free_name(wanted: str, taken: Container[str]) -> str:
+    """Return a name that is not taken yet."""
+    while wanted in taken:
+        wanted += "_"
+    return wanted

@@ -160,6 +160,7 @@ def _read(workdir: Workdir, partial: bool) -> Result:
         timings=found.ledger.timings(),
         provenance=told,
         units=told.get("units", {}),
+        overridden=frozenset(name for name in outputs if name in columns and name in names),
     )
 
 

@@ -1,6 +1,6 @@
 """What has been computed of a task, as one object."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ import numpy.typing as npt
 from psyrun.failure import Failure
 from psyrun.merging.timings import Timings
 from psyrun.pspace import ParameterSpace
-from psyrun.results import frames
+from psyrun.results import display, frames, labelled
 from psyrun.results.choosing import chosen
 from psyrun.results.columns import Array, Columns
 from psyrun.results.state import State
@@ -19,6 +19,9 @@ from psyrun.rows import Rows, RowSet
 
 if TYPE_CHECKING:
     import pandas
+    import polars
+    import pyarrow
+    import xarray
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -36,8 +39,9 @@ class Result:
     params : list of str
         Parameters, in the order of the space.
     outputs : list of str
-        What the function returned. A parameter that it returned as well stays a parameter, with
-        the values that were returned.
+        What the function returned, without *overridden*.
+    overridden : frozenset of str
+        Parameters that the function returned, too: their columns hold what it returned.
     columns : mapping of str to numpy.ndarray, shape (n, ...)
         All columns, parameters first.
     total : int
@@ -69,6 +73,13 @@ class Result:
     timings: Timings = field(default_factory=Timings)
     provenance: dict[str, Any] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
+    overridden: frozenset[str] = frozenset()
+
+    def __repr__(self) -> str:
+        return display.describe(self)
+
+    def _repr_html_(self) -> str:
+        return display.html(self)
 
     def __len__(self) -> int:
         """Return the number of completed rows."""
@@ -182,6 +193,81 @@ class Result:
             If pandas is not installed.
         """
         return frames.to_pandas(self, states)
+
+    def to_polars(self, states: bool = False) -> "polars.DataFrame":
+        """Make a polars data frame of the completed rows.
+
+        Columns of arrays hold an array in each row, or a list where these differ in shape; complex
+        numbers become structures of *real* and *imag*; what polars does not know becomes text.
+
+        Parameters
+        ----------
+        states : bool, optional
+            Whether to add the rows that are not completed, and a column *state*.
+
+        Raises
+        ------
+        MissingExtraError
+            If polars is not installed.
+        """
+        return frames.to_polars(self, states)
+
+    def to_arrow(self, states: bool = False) -> "pyarrow.Table":
+        """Make an Arrow table of the completed rows.
+
+        Columns of arrays hold a list in each row; complex numbers become structures of *real* and
+        *imag*; what Arrow does not know becomes text. The metadata hold the provenance (of the
+        table, as JSON) and the units (of each field).
+
+        Parameters
+        ----------
+        states : bool, optional
+            Whether to add the rows that are not completed, and a column *state*.
+
+        Raises
+        ------
+        MissingExtraError
+            If pyarrow is not installed.
+        """
+        return frames.to_arrow(self, states)
+
+    def to_xarray(
+        self,
+        grid: bool | None = None,
+        dims: Mapping[str, str | Sequence[str]] | None = None,
+    ) -> "xarray.Dataset":
+        """Make an xarray data set, with dimensions as the space is composed.
+
+        What ``*`` multiplied are separate dimensions, and so are those of outputs that are arrays;
+        these are padded with NaN where they differ in shape. The parameters that one `Param`
+        zipped share a dimension, which bears their names joined by underscores. A space that is no
+        product (a sum, a difference, a sample) has a single dimension *row*, unless it has only
+        one parameter.
+
+        The variable *state* tells for each place whether its row is completed; see `State`.
+        Attributes hold the provenance and the units. A parameter whose values are arrays or
+        objects has the numbers of its values as coordinate, and the values, or what they are
+        called, in *<name>_value*.
+
+        Parameters
+        ----------
+        grid : bool, optional
+            True: a space that is no product becomes a grid with gaps as well. What was selected
+            from a product takes its places in that, else each parameter becomes a dimension. Rows
+            that would meet are told apart by a dimension *repetition*. False: *row* is the only
+            dimension whatever the space.
+        dims : dict of str to str or sequence of str, optional
+            Names for the dimensions of outputs that are arrays, such as ``{'curve': 'time'}``.
+            Outputs may share them.
+
+        Raises
+        ------
+        MissingExtraError
+            If xarray is not installed.
+        UsageError
+            If the grid would have too many places, or *dims* does not fit.
+        """
+        return labelled.to_xarray(self, grid, dims)
 
 
 def _part(columns: Mapping[str, Array], name: str, mask: npt.NDArray[np.bool_]) -> Array:
