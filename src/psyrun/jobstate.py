@@ -10,6 +10,9 @@ from typing import Any, NamedTuple
 from psyrun.files import read_shared, write_whole
 from psyrun.processes import ProcessId
 
+BY_SIGNAL, BY_TIME, BY_FAILURES = "signal", "time limit", "max_failures"
+"""What may stop a job."""
+
 PATIENCE = 120.0
 """Seconds without a sign of life after which a job on another machine is taken to be dead."""
 
@@ -33,6 +36,8 @@ class JobState(NamedTuple):
         How it ended: ``'finished'``, ``'stopped'`` or ``'failed'``.
     why : str
         One sentence about that.
+    by : str
+        What has stopped it, if it is one of the above.
     """
 
     step: str
@@ -43,6 +48,7 @@ class JobState(NamedTuple):
     ended: float | None = None
     how: str | None = None
     why: str = ""
+    by: str = ""
 
     @classmethod
     def beginning(cls, step: str) -> "JobState":
@@ -53,9 +59,9 @@ class JobState(NamedTuple):
         """Return this state with other counts."""
         return self._replace(completed=completed, failed=failed)
 
-    def ending(self, how: str, why: str = "") -> "JobState":
+    def ending(self, how: str, why: str = "", by: str = "") -> "JobState":
         """Return this state as the job's end record."""
-        return self._replace(ended=time.time(), how=how, why=why)
+        return self._replace(ended=time.time(), how=how, why=why, by=by)
 
     def write(self, path: Path) -> None:
         """Write the state down; this is also the worker's sign of life."""
@@ -110,10 +116,11 @@ def is_running(state: JobState, path: Path) -> bool:
         return False
     alive = state.process.alive()
     # A sign of life from the future is one from before the clock was set back.
-    return alive if alive is not None else abs(_age(path)) < PATIENCE
+    return alive if alive is not None else abs(age_of(path)) < PATIENCE
 
 
-def _age(path: Path) -> float:
+def age_of(path: Path) -> float:
+    """Return the seconds since a file was written, by the clock of the file system."""
     probe = path.with_name(f".now-{os.getpid()}-{os.urandom(4).hex()}")
     try:
         probe.touch()

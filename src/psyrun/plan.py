@@ -22,6 +22,9 @@ from psyrun.workdir import PlanDir
 MERGE = "merge"
 """The step that comes after those of the process jobs."""
 
+PROCESS = "process"
+"""The steps of the process jobs begin with this."""
+
 _TRIED = 1000
 """Rows in which a parameter that cannot be pickled is looked for."""
 
@@ -56,6 +59,21 @@ class Limits(NamedTuple):
     time_limit: float | None = None
 
 
+class Overrides(NamedTuple):
+    """What a run takes in place of what its task file says.
+
+    Attributes
+    ----------
+    scheduler : str or None
+        Name of a scheduler of psyrun, or ``module.Class``.
+    scheduler_args : dict
+        Arguments for the scheduler; None removes one.
+    """
+
+    scheduler: str | None = None
+    scheduler_args: Mapping[str, Any] = {}
+
+
 class Brief(NamedTuple):
     """A plan in brief, ``plans/<number>.json``.
 
@@ -87,6 +105,14 @@ class Brief(NamedTuple):
         Commit of the task file's checkout, and whether it was dirty.
     has_on_finish : bool
         Whether the task wants to be told when it is merged.
+    overrides : Overrides
+        What the run has in place of what the task file says.
+    round : int
+        How often rows that were still pending have been sent again without anyone asking.
+    rounds : int
+        How often that may be done.
+    memory : int or None
+        Bytes that the first jobs of the run had, if jobs with more may follow.
     """
 
     plan_id: str
@@ -105,10 +131,15 @@ class Brief(NamedTuple):
     created: float
     git: dict[str, Any] | None = None
     has_on_finish: bool = False
+    overrides: Overrides = Overrides()
+    round: int = 0
+    rounds: int = 0
+    memory: int | None = None
 
     def encode(self) -> bytes:
         """Return the brief as JSON."""
-        content = self._asdict() | {"limits": self.limits._asdict()}
+        content = self._asdict()
+        content |= {"limits": self.limits._asdict(), "overrides": self.overrides._asdict()}
         return json.dumps(content, indent=1).encode()
 
     @classmethod
@@ -117,6 +148,7 @@ class Brief(NamedTuple):
         values = json.loads(content)
         values["process"] = ProcessId(*values["process"])
         values["limits"] = Limits(**values["limits"])
+        values["overrides"] = Overrides(**values.get("overrides", {}))
         values["batches"] = [(start, stop) for start, stop in values["batches"]]
         return cls(**values)
 
@@ -195,6 +227,8 @@ class Plan(NamedTuple):
         Whether the entropy is a seed that the task sets.
     units : dict of str to str
         Units of parameters and outputs.
+    wanted : RowSet or None
+        Rows that the run has been started for, if this plan sends a part of them again.
     """
 
     space: "ParameterSpace"
@@ -207,6 +241,7 @@ class Plan(NamedTuple):
     entropy: int
     reproducible: bool
     units: Mapping[str, str] = {}
+    wanted: "RowSet | None" = None
 
 
 def publish(brief: Brief, plan: Plan, files: PlanDir, sources: Mapping[str, bytes]) -> bool:
@@ -262,6 +297,23 @@ def _pickle(brief: Brief, plan: Plan) -> bytes:
             f"{culprit} of task {brief.task!r} has values that cannot be pickled, and so not be "
             f"handed to jobs ({err}); use names or numbers, and look the objects up in 'execute'."
         ) from err
+
+
+def steps_of(brief: Brief) -> list[str]:
+    """Return the steps of a plan's jobs."""
+    return [f"{PROCESS}:{i}" for i in range(len(brief.batches))] + [MERGE]
+
+
+def normal_step(step: str) -> str:
+    """Return the step that a member of a job array has been given as an offset and an index.
+
+    Examples
+    --------
+    >>> normal_step("process:100+5"), normal_step("process:5"), normal_step("merge")
+    ('process:105', 'process:5', 'merge')
+    """
+    kind, colon, number = step.partition(":")
+    return f"{kind}:{sum(map(int, number.split('+')))}" if colon else kind
 
 
 def read_brief(head: Path) -> tuple[Brief, PlanDir]:

@@ -19,12 +19,20 @@ from typing import Any
 
 from psyrun.backend import Backend, DefaultBackend
 from psyrun.evaluation import Evaluator
-from psyrun.exceptions import TaskLoadError, TaskWarning, UnknownTaskError, UsageError
+from psyrun.exceptions import (
+    MissingExtraError,
+    TaskLoadError,
+    TaskWarning,
+    UnknownTaskError,
+    UsageError,
+)
 from psyrun.files import read_shared
-from psyrun.plan import Brief
+from psyrun.plan import Brief, Overrides
 from psyrun.pspace import ParameterSpace
+from psyrun.quantities import parse_memory
 from psyrun.scheduler import ImmediateRun, Scheduler
-from psyrun.store import DefaultStore, Store
+from psyrun.store import AutodetectStore, DefaultStore, Store
+from psyrun.store.base import registered_extension
 from psyrun.workdir import PlanDir, check_task_name
 
 CONF_FILE = "psy-conf.py"
@@ -61,7 +69,12 @@ class Config:
     pspace : ParameterSpace, required
         Space to evaluate.
     python : str, default: ``sys.executable``
-        Interpreter of the jobs.
+        Interpreter of the jobs. A bare name is looked up where psy runs or, if there are
+        *setup_commands*, by the job after these; any other relative path is one from the task file.
+    resubmit : int, default: 0
+        How often rows that are still pending when all jobs have ended (because these were at their
+        time limit, preempted, or on a node that failed) are sent again without anyone asking. Not
+        for jobs that run at once on this machine, which have no such limits.
     resultfile : path-like or None, default: None
         Where the result goes; None stands for ``<workdir>/<task>/result<ext>``.
     retries : int, default: 0
@@ -69,15 +82,24 @@ class Config:
     retry_on : tuple of exception types or None, default: None
         Failures that are worth another attempt; None stands for all. A row over its time counts
         as `TimeoutError`, one whose process has died as `ChildProcessError`.
+    retry_memory_factor : float or None, default: None
+        By which *memory* and *memory_per_cpu* in *scheduler_args* are multiplied to send rows
+        again that have died for lack of memory.
+    retry_memory_limit : str, int or None, default: None
+        Most memory to ask for, such as ``'64G'``; None stands for 8 times the first.
     scheduler : Scheduler, default: `ImmediateRun`
         What runs the jobs.
     scheduler_args : dict, default: ``{}``
-        Arguments for the scheduler; a value may be a function of the job's name.
+        Arguments for the scheduler; a value may be a function of the job's name. Those of
+        ``psy-conf.py`` hold as well, unless the task gives another value, or None.
     seed : int or None, default: None
         Makes the random numbers of each row reproducible. If it is None, each run has others.
     setup : callable or None, default: None
         Called once in each process that evaluates rows, with its number from 0. It may return a
         dict of further arguments for `execute`.
+    setup_commands : sequence of str, default: ``[]``
+        Lines for the shell that a job executes first, such as ``'module load gcc'``. If one of them
+        fails, the job ends.
     store : Store, default: `PickleStore`
         Format of the result.
     timeout : float or None, default: None
@@ -105,13 +127,17 @@ class Config:
     pool_size: int = 1
     pspace: ParameterSpace | None = None
     python: str = sys.executable
+    resubmit: int = 0
     resultfile: str | PathLike[str] | None = None
     retries: int = 0
     retry_on: tuple[type[BaseException], ...] | None = None
+    retry_memory_factor: float | None = None
+    retry_memory_limit: str | int | None = None
     scheduler: Scheduler = field(default_factory=ImmediateRun)
     scheduler_args: Mapping[str, Any] = field(default_factory=dict)
     seed: int | None = None
     setup: Callable[[int], Mapping[str, Any] | None] | None = None
+    setup_commands: Sequence[str] = field(default_factory=list)
     store: Store = field(default_factory=DefaultStore)
     timeout: float | None = None
     units: Mapping[str, str] = field(default_factory=dict)
@@ -200,10 +226,13 @@ class TaskDef(Config):
         for variable in fields(Config):
             if variable.name not in vars(self):
                 setattr(self, variable.name, getattr(conf, variable.name))
+        self.overrides = Overrides()
         _warn_of_near_misses(self.name, self.path, vars(module))
         try:
             check_task_name(self.name)
             _check(self)
+            _check_type(conf, "scheduler_args", Mapping, "a dict")
+            self.scheduler_args = merged_arguments(conf.scheduler_args, self.scheduler_args)
         except UsageError as err:
             raise TaskLoadError(f"{_shown(self.path)}: {err}") from None
 
@@ -224,6 +253,17 @@ class TaskDef(Config):
             omit_missing=self.omit_missing,
             extra=self.setup(number) if self.setup is not None else None,
         )
+
+
+def merged_arguments(defaults: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Add arguments for a scheduler to others, of which None removes one.
+
+    Examples
+    --------
+    >>> merged_arguments({"account": "lab", "memory": "1G"}, {"memory": None, "n_cpus": 2})
+    {'account': 'lab', 'n_cpus': 2}
+    """
+    return {name: value for name, value in {**defaults, **values}.items() if value is not None}
 
 
 def load_conf(taskdir: Path, source: Path | None = None) -> Config:
@@ -336,7 +376,9 @@ def _check(task: TaskDef) -> None:
         )
     for name in ("max_jobs", "min_items", "pool_size"):
         _check_whole_number(task, name, 1)
-    _check_whole_number(task, "retries", 0)
+    for name in ("resubmit", "retries"):
+        _check_whole_number(task, name, 0)
+    _check_memory(task)
     if task.seed is not None:
         _check_whole_number(task, "seed", 0, " or None")
     if task.max_failures is not None:
@@ -344,7 +386,7 @@ def _check(task: TaskDef) -> None:
     if task.timeout is not None and not (isinstance(task.timeout, Real) and task.timeout > 0):
         raise UsageError(f"'timeout' has to be a number above 0 or None, not {task.timeout!r}.")
     _check_retry_on(task)
-    for name in ("exclude_from_result", "file_dep"):
+    for name in ("exclude_from_result", "file_dep", "setup_commands"):
         _check_strings(task, name)
     for name in ("workdir", "python"):
         _check_type(task, name, str | PathLike, "a path")
@@ -355,6 +397,26 @@ def _check(task: TaskDef) -> None:
     for name, argument in (("setup", "the process number"), ("on_finish", "the result's summary")):
         if getattr(task, name) is not None and not callable(getattr(task, name)):
             raise UsageError(f"{name!r} has to be a function of {argument}, or None.")
+
+
+def _choose_store(task: TaskDef, *, explicit: bool) -> None:
+    """Let the extension of the result file decide on the store, unless the task names one."""
+    if task.resultfile is None or isinstance(task.store, AutodetectStore):
+        return
+    ext = registered_extension(task.resultfile)
+    if ext is None or ext == task.store.ext:
+        return
+    if explicit:
+        raise UsageError(
+            f"'resultfile' ends in {ext!r}, but 'store' is {task.store!r}, whose files end in "
+            f"{task.store.ext!r}; change one of them, or leave 'store' out."
+        )
+    task.store = AutodetectStore.get_concrete_store(task.resultfile)
+    if ext != task.store.ext:
+        raise UsageError(
+            f"'resultfile' ends in {ext!r}, but {task.store!r} writes files that end in "
+            f"{task.store.ext!r}; name it so."
+        )
 
 
 def _make_instance(task: TaskDef, name: str) -> None:
@@ -396,6 +458,18 @@ def _check_units(task: TaskDef) -> None:
         )
 
 
+def _check_memory(task: TaskDef) -> None:
+    factor, limit = task.retry_memory_factor, task.retry_memory_limit
+    if factor is not None and not (isinstance(factor, Real) and factor > 1):
+        raise UsageError(
+            f"'retry_memory_factor' has to be a number above 1 or None, not {factor!r}."
+        )
+    if limit is not None and parse_memory(limit) is None:
+        raise UsageError(
+            f"'retry_memory_limit' has to be an amount of memory such as '64G', not {limit!r}."
+        )
+
+
 def _check_retry_on(task: TaskDef) -> None:
     value: Any = task.retry_on
     if value is None:
@@ -406,7 +480,7 @@ def _check_retry_on(task: TaskDef) -> None:
     task.retry_on = types
 
 
-def _check_type(task: TaskDef, name: str, expected: type | types.UnionType, wanted: str) -> None:
+def _check_type(task: Config, name: str, expected: type | types.UnionType, wanted: str) -> None:
     value = getattr(task, name)
     if not isinstance(value, expected):
         raise UsageError(f"{name!r} has to be {wanted}, not {value!r}.")

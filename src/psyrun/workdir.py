@@ -14,6 +14,8 @@
             plan.pickle                the space and the rows to do
             source/                    the task file as it was; also psy-conf.py
             submitted.json             the jobs as the scheduler knows them
+            ends.json                  how it says that they have ended
+            killed                     there if the user has had the jobs killed
             journals/  logs/  claims/  jobs/
 """
 
@@ -67,6 +69,8 @@ class PlanDir:
         self.path = head.parent / plan_id
         self.plan = self.path / "plan.pickle"
         self.submitted = self.path / "submitted.json"
+        self.ends = self.path / "ends.json"
+        self.killed = self.path / "killed"
         self.environment = self.path / "environment.json"
         self.sources = self.path / "source"
         self.journals = self.path / "journals"
@@ -91,6 +95,12 @@ class PlanDir:
         """Return the file for the output of a job; *step* may hold ``%a`` for the job's index."""
         return self.logs / f"{_file_name(step)}.log"
 
+    def find_log(self, step: str) -> Path:
+        """Return the file with the output of a job, also if it was a member of a job array."""
+        own = self.log(step)
+        pieces = () if own.exists() else self.logs.glob("*+*.log")
+        return next((log for log in pieces if _by_numbers(log) == _by_numbers(own)), own)
+
     def all_logs(self) -> list[Path]:
         """Return the logs that there are, those of the processes before that of the merge."""
         logs = sorted(self.logs.glob("*.log"), key=_by_numbers)
@@ -108,6 +118,10 @@ class PlanDir:
         """Return a name for a new journal of a job."""
         return self.journals / f"{_file_name(step)}-{os.urandom(4).hex()}.journal.pickle"
 
+    def journals_of(self, step: str) -> list[Path]:
+        """Return the journals of a job, also those of its former processes."""
+        return sorted(self.journals.glob(f"{_file_name(step)}-*.journal.pickle"))
+
     def all_journals(self) -> list[Path]:
         """Return the journals that there are, in a fixed order."""
         return sorted(self.journals.glob("*.journal.pickle"))
@@ -121,9 +135,10 @@ class PlanDir:
         return self.claims / str(first)
 
 
-def _by_numbers(path: Path) -> tuple[bool, list[int], str]:
-    numbers = [int(number) for number in re.findall(r"\d+", path.name)]
-    return not numbers, numbers, path.name
+def _by_numbers(path: Path) -> tuple[bool, list[int]]:
+    """Order logs; a member of a job array has the sum of an offset and an index as its number."""
+    numbers = [sum(map(int, part.split("+"))) for part in re.findall(r"\d+(?:\+\d+)?", path.name)]
+    return not numbers, numbers
 
 
 def _file_name(step: str) -> str:

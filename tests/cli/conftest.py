@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,11 +10,13 @@ import textwrap
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 import pytest
 
+from psyrun.jobstate import JobState, read_states
 from psyrun.main import psy_main
 from psyrun.store import AutodetectStore
 
@@ -149,6 +152,63 @@ class Project:
         """Return the process number of the newest worker of a step, None if it has not begun."""
         states = sorted(self.work.glob(f"{name}/plans/*/jobs/{step}.json"))
         return json.loads(states[-1].read_text())["process"][2] if states else None
+
+
+class Queue:
+    """The cluster of `cluster.py`, as a test sees it."""
+
+    def __init__(self, project: Project) -> None:
+        self.project = project
+        self.jobs = project.tasks / "jobs"
+        shutil.copy(Path(__file__).with_name("cluster.py"), project.tasks)
+
+    def task(self, name: str, text: str) -> Path:
+        """Write a file of a task that runs on the cluster."""
+        head = "from psyrun import LoadBalancingBackend\nfrom cluster import Cluster\n"
+        return self.project.task(name, head + "scheduler = Cluster()\n" + textwrap.dedent(text))
+
+    def act(self, what: str, *args: object) -> None:
+        """Call a function of the cluster."""
+        code = "import cluster, sys; getattr(cluster, sys.argv[1])(*sys.argv[2:])"
+        command = [sys.executable, "-c", code, what, *map(str, args)]
+        subprocess.run(command, cwd=self.project.tasks, check=True)
+
+    def log(self, kind: str = "") -> list[str]:
+        """Return what the cluster has been asked."""
+        path = self.project.tasks / "queue.log"
+        lines = path.read_text().splitlines() if path.exists() else []
+        return [line for line in lines if line.startswith(kind)]
+
+    def names(self) -> dict[str, str]:
+        """Return the names of all jobs there have been, by their ids."""
+        return {path.stem: path.read_text() for path in self.jobs.glob("*.name")}
+
+    def wait(self) -> None:
+        """Wait until all jobs have ended."""
+        until(lambda: all((self.jobs / f"{i}.ended").exists() for i in self.names()), "their end")
+
+    def merged(self, name: str) -> JobState:
+        """Wait for the end of the newest plan's merge, and return its end record."""
+        plans = sorted((self.project.work / name / "plans").glob("*.json"))
+        (path,) = plans[-1].parent.glob(f"{plans[-1].stem}-*/jobs")
+        states = until(lambda: [s for _, s in read_states([path / "merge.json"]) if s.ended], "it")
+        return states[0]
+
+    def stop(self) -> None:
+        """Leave no process behind."""
+        for path in self.jobs.glob("*.runner"):
+            for number in (path, path.with_suffix(".pid")):
+                if number.exists() and not path.with_suffix(".ended").exists():
+                    with suppress(ProcessLookupError):
+                        os.kill(int(number.read_text()), signal.SIGKILL)
+
+
+@pytest.fixture
+def queue(project: "Project") -> Iterator[Queue]:
+    """Put a cluster beside the task files."""
+    made = Queue(project)
+    yield made
+    made.stop()
 
 
 @pytest.fixture

@@ -9,6 +9,10 @@ from psyrun import __version__
 
 _TASKDIR = "psy-tasks"
 
+FORMS = ("lines", "heatmap", "strips", "bars", "scatter", "histogram")
+SPREADS = ("sem", "sd", "quartiles", "range", "each")
+"""What psyrun.plotting can draw, which takes too long to be asked."""
+
 
 def complete_task(prefix: str, parsed_args: argparse.Namespace, **_: Any) -> list[str]:
     """Complete the name of a task, for the shell."""
@@ -61,8 +65,24 @@ def make_parser() -> argparse.ArgumentParser:
         help="only rows for which an expression over the parameters holds, as in 'n > 4000'",
     )
     run.add_argument(
-        "--dry-run", action="store_true", help="say what would be done, and do nothing"
+        "--dry-run",
+        action="store_true",
+        help="say what would be done and submitted, and do nothing",
     )
+    run.add_argument(
+        "--scheduler",
+        metavar="NAME",
+        help="what runs the jobs, in place of what the task file says",
+    )
+    run.add_argument(
+        "--scheduler-arg",
+        dest="scheduler_args",
+        metavar="KEY=VALUE",
+        action="append",
+        default=[],
+        help="an argument for the scheduler, in place of what the task file says (repeatable)",
+    )
+    _add_refresh(run)
 
     clean = _add(
         commands,
@@ -81,6 +101,7 @@ def make_parser() -> argparse.ArgumentParser:
         "End the queued and running jobs of the given tasks. Computed rows are kept.",
     )
     _add_tasks(kill, default="none")
+    _add_refresh(kill)
 
     _add(commands, "list", "list the names of all tasks", "List the names of all tasks.")
 
@@ -125,8 +146,10 @@ def make_parser() -> argparse.ArgumentParser:
         help="show the assignments that are pending or have failed",
     )
     status.add_argument("--json", action="store_true", help="for programs")
+    _add_refresh(status)
 
     _add_finding(commands)
+    _add_plot(commands)
 
     test = _add(
         commands,
@@ -176,6 +199,43 @@ def _add_finding(commands: Any) -> None:
     )
 
 
+def _add_plot(commands: Any) -> None:
+    plot = _add(
+        commands,
+        "plot",
+        "draw an output against parameters",
+        "Draw an output of a task against its parameters, into a file or, without one, in the "
+        "terminal. What is not said is chosen: one numeric parameter makes lines, two make a heat "
+        "map, categories make strips of points or bars; further ones get colours and panels; over "
+        "the rest rows are averaged.",
+    )
+    plot.usage = "psy plot [option ...] task [X] Y"
+    _add_task(plot)
+    plot.add_argument(
+        "columns",
+        nargs="+",
+        metavar="X Y",
+        help="what to draw (Y), and along which axis; 'A,B' for the two axes of a heat map",
+    )
+    plot.add_argument("--color", metavar="C", help="column to tell by colour")
+    plot.add_argument("--facet", metavar="F", help="column with a panel for each value, or two")
+    plot.add_argument("--form", choices=FORMS, help="what to draw, if not what suits the columns")
+    plot.add_argument(
+        "--spread",
+        choices=SPREADS,
+        default=SPREADS[0],
+        help="what is shown of rows that are not told apart (default: %(default)s, the mean with "
+        "its standard error)",
+    )
+    plot.add_argument("-o", "--output", metavar="FILE", help="file to write: .png, .svg or .pdf")
+    plot.add_argument(
+        "--partial", action="store_true", help="draw also what has not been merged yet"
+    )
+    plot.add_argument(
+        "--where", metavar="EXPR", help="only rows for which an expression over the columns holds"
+    )
+
+
 def _add(commands: Any, name: str, summary: str, description: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
         name, help=summary, description=description
@@ -197,6 +257,14 @@ def _add_tasks(parser: argparse.ArgumentParser, default: str = "all") -> None:
 def _add_task(parser: argparse.ArgumentParser) -> None:
     task = parser.add_argument("task", help="name of the task")
     task.completer = complete_task  # type: ignore[attr-defined]  # read by argcomplete
+
+
+def _add_refresh(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--refresh",
+        action="store_true",
+        help="ask the scheduler now, even if it has been asked in the last half minute",
+    )
 
 
 def _complete_directory(prefix: str, **_: Any) -> list[str]:

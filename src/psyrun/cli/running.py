@@ -17,6 +17,7 @@ from psyrun.cli.wording import complain, count, hint, tail
 from psyrun.exceptions import JobsRunningWarning, TaskBusyError, TaskWorkdirDirtyWarning
 from psyrun.failure import show_assignment
 from psyrun.merging.merge import describe_damages, summary
+from psyrun.plan import Overrides
 from psyrun.rows import RowSet
 from psyrun.tasks import TaskDef
 
@@ -33,6 +34,9 @@ def run_tasks(args: argparse.Namespace) -> int:
 def _decide(
     task: TaskDef, args: argparse.Namespace, act: Callable[[TaskDef, run.Decision], int]
 ) -> int:
+    if args.scheduler is not None or args.scheduler_args:
+        given = run.parse_arguments(args.scheduler_args)
+        run.override(task, Overrides(args.scheduler, given))
     decision = run.decide(
         task,
         keep=args.keep,
@@ -46,9 +50,13 @@ def _decide(
             print(f"-  {run.job_name(task.name, step)}")
         print(f"{task.name}: {_nothing_to_do(decision)}")
         return FINE
-    if run.jobs_of(task):
+    jobs = run.jobs_of(task, refresh=args.refresh)
+    if jobs:
         complain(JobsRunningWarning(task.name))
         return FINE
+    if jobs.trouble:
+        complain(f"{jobs.trouble} Nothing was started, so that nothing is done twice.")
+        return WRONG_USE
     for damage in describe_damages(found.ledger):
         complain(damage)
     if decision.dropped and not task.overwrite_dirty:

@@ -47,7 +47,7 @@ def show_status(args: argparse.Namespace) -> int:
 
     def look_at(task: TaskDef) -> int:
         found = run.survey(task)
-        shown.append(_Status(found, run.jobs_of(task)))
+        shown.append(_Status(found, run.jobs_of(task, refresh=args.refresh)))
         return FINE
 
     code = tasks.each(look_at)

@@ -1,12 +1,10 @@
 """New task files."""
 
-import importlib
-import sys
 from pathlib import Path
 from string import Template
 
 from psyrun.exceptions import UsageError
-from psyrun.scheduler import Scheduler
+from psyrun.run import find_scheduler
 from psyrun.workdir import check_task_name
 
 _TEMPLATE = Template('''\
@@ -46,8 +44,7 @@ def new_task_file(taskdir: Path, name: str, scheduler: str) -> Path:
         If there is such a task already, or no such scheduler.
     """
     check_task_name(name)
-    module, _, class_name = scheduler.rpartition(".")
-    kind = _find_scheduler(module or "psyrun.scheduler", class_name, taskdir)
+    module, class_name, kind = find_scheduler(scheduler, taskdir)
     path = taskdir / f"task_{name}.py"
     if path.exists():
         raise UsageError(f"Task {name!r} already exists: {path}")
@@ -56,26 +53,9 @@ def new_task_file(taskdir: Path, name: str, scheduler: str) -> Path:
     with path.open("x", encoding="utf-8") as file:
         file.write(
             _TEMPLATE.substitute(
-                import_line=f"from {module or 'psyrun.scheduler'} import {class_name}",
+                import_line=f"from {module} import {class_name}",
                 scheduler=class_name,
                 scheduler_args=f"{{\n{arguments}}}" if arguments else "{}",
             )
         )
     return path
-
-
-def _find_scheduler(module: str, class_name: str, taskdir: Path) -> type[Scheduler]:
-    sys.path.insert(0, str(taskdir.absolute()))  # where the task file will import it from
-    try:
-        found = getattr(importlib.import_module(module), class_name)
-    except (ImportError, AttributeError, ValueError):
-        found = None
-    if not (isinstance(found, type) and issubclass(found, Scheduler)):
-        from psyrun import scheduler as family
-
-        known = ", ".join(n for n in family.__all__ if n not in ("JobStatus", "Scheduler"))
-        raise UsageError(
-            f"There is no scheduler {module}.{class_name}; those of psyrun are {known}, "
-            f"others are named as module.Class."
-        )
-    return found

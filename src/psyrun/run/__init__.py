@@ -1,20 +1,15 @@
 """What the psy commands do, as functions that print nothing."""
 
-from psyrun.plan import MERGE
+from psyrun.plan import MERGE, steps_of
 from psyrun.run.cleaning import clean, files_of
+from psyrun.run.command import command_of, job_name
 from psyrun.run.decision import Decision, decide
 from psyrun.run.gathering import merge_directory
-from psyrun.run.jobs import Jobs, jobs_of, kill, steps_of
+from psyrun.run.jobs import Jobs, jobs_of, kill
+from psyrun.run.overriding import find_scheduler, override, parse_arguments
+from psyrun.run.planning import Started, make_plan
 from psyrun.run.selection import parse_rows, rows_where
-from psyrun.run.submission import (
-    Started,
-    command_of,
-    end_of,
-    job_name,
-    make_plan,
-    progress,
-    submit,
-)
+from psyrun.run.submission import end_of, progress, submit
 from psyrun.run.survey import Survey, resultfile_of, survey, workdir_of
 from psyrun.run.trial import prepare_call, try_first_row
 
@@ -29,11 +24,14 @@ __all__ = [
     "decide",
     "end_of",
     "files_of",
+    "find_scheduler",
     "job_name",
     "jobs_of",
     "kill",
     "make_plan",
     "merge_directory",
+    "override",
+    "parse_arguments",
     "parse_rows",
     "prepare_call",
     "progress",

@@ -25,10 +25,13 @@ def clean(task: TaskDef) -> None:
     Raises
     ------
     TaskBusyError
-        If jobs of the task are at work.
+        If jobs of the task are at work, or this cannot be found out.
     """
     workdir = workdir_of(task)
-    if jobs_of(task):
+    jobs = jobs_of(task)
+    if jobs.trouble:
+        raise TaskBusyError(f"{jobs.trouble} Nothing was deleted.")
+    if jobs:
         raise TaskBusyError(
             f"Task {task.name!r} has jobs at work, so nothing was deleted; "
             f"end them with 'psy kill {task.name}' first."

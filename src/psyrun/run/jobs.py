@@ -1,45 +1,25 @@
 """The jobs of a task: which there are, how they are doing, ending them."""
 
-import json
 import os
 import signal
 import time
 from contextlib import suppress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from psyrun.files import read_shared, write_whole
-from psyrun.jobstate import is_running, read_states
+from psyrun.exceptions import SchedulerError
+from psyrun.jobstate import JobState, age_of, is_running, read_states
 from psyrun.merging.history import newest_plan
-from psyrun.plan import MERGE, Brief
+from psyrun.plan import MERGE, Brief, steps_of
+from psyrun.run.ends import read_told
+from psyrun.run.overriding import scheduler_of
+from psyrun.run.submitted import read_submitted
 from psyrun.run.survey import workdir_of
+from psyrun.scheduler.base import JobId
 from psyrun.tasks import TaskDef
 from psyrun.workdir import PlanDir
 
-
-def steps_of(brief: Brief) -> list[str]:
-    """Return the steps of a plan's jobs."""
-    return [f"process:{i}" for i in range(len(brief.batches))] + [MERGE]
-
-
-class Submitted(NamedTuple):
-    """The jobs of a plan as the scheduler knows them, and whether these are all."""
-
-    jobs: list[tuple[str, Any]]
-    complete: bool
-
-    def write(self, files: PlanDir) -> None:
-        """Write this down."""
-        content = {"jobs": self.jobs, "complete": self.complete}
-        write_whole(files.submitted, json.dumps(content).encode())
-
-
-def read_submitted(files: PlanDir) -> Submitted:
-    """Read which jobs of a plan have been submitted so far."""
-    try:
-        content = json.loads(read_shared(files.submitted))
-        return Submitted([(step, jobid) for step, jobid in content["jobs"]], content["complete"])
-    except (OSError, ValueError, KeyError):
-        return Submitted([], complete=False)
+_SUBMITTING = 600.0
+"""Seconds that one submission may take on another machine, whose processes cannot be seen."""
 
 
 class Jobs(NamedTuple):
@@ -55,6 +35,8 @@ class Jobs(NamedTuple):
         Steps that have begun and are not at work any more, but have left no end record.
     rate : float
         Rows a second that the running jobs have evaluated so far.
+    trouble : str
+        Why the scheduler could not be asked about the others, empty if it could.
     """
 
     running: list[str]
@@ -62,44 +44,85 @@ class Jobs(NamedTuple):
     starting: bool
     lost: list[str]
     rate: float
+    trouble: str = ""
 
     def __bool__(self) -> bool:
         return bool(self.running or self.queued or self.starting)
 
 
-def jobs_of(task: TaskDef) -> Jobs:
+def jobs_of(task: TaskDef, *, refresh: bool = False) -> Jobs:
     """Find out which jobs of the newest plan have not ended.
 
     Files tell of jobs that have begun; the scheduler is asked about the others only.
+
+    Parameters
+    ----------
+    task : TaskDef
+        The task.
+    refresh : bool, optional
+        Whether the scheduler has to be asked anew though it has been asked just now.
     """
     newest = newest_plan(workdir_of(task))
     if newest is None:
         return Jobs([], [], False, [], 0.0)
-    brief, files = newest
-    running, lost, begun, rate = [], [], set(), 0.0
-    for path, state in read_states(files.all_jobs()):
-        begun.add(state.step)
+    return _jobs_of_plan(task, *newest, refresh=refresh)
+
+
+def _jobs_of_plan(task: TaskDef, brief: Brief, files: PlanDir, *, refresh: bool = False) -> Jobs:
+    running, rate = [], 0.0
+    states = {state.step: (path, state) for path, state in read_states(files.all_jobs())}
+    for step, (path, state) in states.items():
         if is_running(state, path):
-            running.append(state.step)
-            took = max(time.time() - state.begun, 1e-3)
-            rate += (state.completed + state.failed) / took
-        elif state.ended is None:
-            lost.append(state.step)
-    submitted = read_submitted(files)
-    queued = []
-    for step, jobid in submitted.jobs:
-        if step in begun:
-            continue
-        status = task.scheduler.get_status(jobid)
-        if status is not None and status.status == "R":
             running.append(step)
-        elif status is not None and status.status != "D":
-            queued.append(step)
-    starting = not submitted.complete and brief.process.alive() is not False
+            rate += _rate(state)
+    ended = {step for step, (_, state) in states.items() if state.ended is not None}
+    submitted = read_submitted(files)
+    queued, trouble = [], ""
+    if MERGE not in ended:
+        told = read_told(files).jobs
+        unclear = [job for job in submitted.jobs if job[0] not in {*running, *ended, *told}]
+        try:
+            status = _ask(task, brief, files, unclear, refresh=refresh)
+            running += [step for step, state in status.items() if state == "R"]
+            queued += [step for step, state in status.items() if state != "R"]
+        except SchedulerError as err:
+            trouble = f"The queue could not be asked for the jobs of task {task.name!r}: {err}"
+    starting = not submitted.complete and _is_at_work(brief, files)
     if starting:
-        named = {step for step, _ in submitted.jobs} | begun
-        queued += [step for step in steps_of(brief) if step not in named]
-    return Jobs(running, queued, starting, lost, rate)
+        known = {*states, *(step for step, _ in submitted.jobs)}
+        queued += [step for step in steps_of(brief) if step not in known]
+    lost = [step for step in states if step not in {*running, *queued, *ended}]
+    return Jobs(running, queued, starting, lost, rate, trouble)
+
+
+def _rate(state: JobState) -> float:
+    return (state.completed + state.failed) / max(time.time() - state.begun, 1e-3)
+
+
+def _ask(
+    task: TaskDef,
+    brief: Brief,
+    files: PlanDir,
+    jobs: list[tuple[str, JobId]],
+    *,
+    refresh: bool,
+) -> dict[str, str]:
+    """Ask the scheduler for the status of those jobs that are in the queue or running."""
+    if not jobs:
+        return {}
+    scheduler = scheduler_of(task, brief, files)
+    if refresh:
+        scheduler.refresh()
+    told = {step: scheduler.get_status(jobid) for step, jobid in jobs}
+    return {step: s.status for step, s in told.items() if s is not None and s.status != "D"}
+
+
+def _is_at_work(brief: Brief, files: PlanDir) -> bool:
+    """Tell whether the process that submits a plan's jobs is still at it."""
+    alive = brief.process.alive()
+    if alive is not None:
+        return alive
+    return age_of(files.submitted if files.submitted.exists() else files.head) < _SUBMITTING
 
 
 def wait_for_orphans(task: TaskDef, patience: float = 15.0) -> None:
@@ -108,40 +131,64 @@ def wait_for_orphans(task: TaskDef, patience: float = 15.0) -> None:
     Only those can be waited for that run on this machine at once; they end by themselves.
     """
     deadline = time.monotonic() + patience
-    while task.scheduler.serial and time.monotonic() < deadline:
+    while time.monotonic() < deadline:
         newest = newest_plan(workdir_of(task))
         if newest is None or newest[0].process.alive() is not False:
             return
-        if not jobs_of(task).running:
+        paths = [(path, state) for path, state in read_states(newest[1].all_jobs())]
+        if not any(is_running(state, path) for path, state in paths):
             return
+        with suppress(SchedulerError):
+            if not scheduler_of(task, *newest).serial:
+                return
         time.sleep(0.05)
 
 
-def kill(task: TaskDef) -> list[str]:
-    """Kill the jobs of a task, and of no other; return their steps.
+def kill(task: TaskDef, *, refresh: bool = False) -> list[str]:
+    """Kill the jobs of a task, and of no other, for good; return their steps.
+
+    Parameters
+    ----------
+    task : TaskDef
+        The task.
+    refresh : bool, optional
+        Whether the scheduler has to be asked anew though it has been asked just now.
 
     Raises
     ------
     SchedulerError
-        If the scheduler refuses.
+        If the scheduler refuses or cannot be asked.
     """
-    newest = newest_plan(workdir_of(task))
-    if newest is None:
+    killed: list[str] = []
+    seen: set[str] = set()
+    # The merge of a plan may just be starting another one, for the rows that are left.
+    while (newest := newest_plan(workdir_of(task))) and newest[0].plan_id not in seen:
+        brief, files = newest
+        seen.add(brief.plan_id)
+        killed += _kill_plan(task, brief, files, refresh=refresh)
+    return killed
+
+
+def _kill_plan(task: TaskDef, brief: Brief, files: PlanDir, *, refresh: bool) -> list[str]:
+    jobs = _jobs_of_plan(task, brief, files, refresh=refresh)
+    if jobs or jobs.trouble:
+        files.killed.touch()
+    if jobs.trouble:
+        raise SchedulerError(jobs.trouble)
+    if not jobs:
         return []
-    brief, files = newest
-    jobs = jobs_of(task)
-    alive = set(jobs.running) | set(jobs.queued)
-    killed = [step for step in steps_of(brief) if step in alive]
+    alive = {*jobs.running, *jobs.queued}
     if jobs.starting and brief.process.alive():
         _terminate(brief.process.pid)
-    submitted = read_submitted(files)
-    for jobid in dict.fromkeys(jobid for step, jobid in submitted.jobs if step in alive):
-        task.scheduler.kill(jobid)
-    if task.scheduler.serial:
+    scheduler = scheduler_of(task, brief, files)
+    ids = [jobid for step, jobid in read_submitted(files).jobs if step in alive]
+    if ids:
+        scheduler.kill_all(ids)
+    if scheduler.serial:
         for path, state in read_states(files.all_jobs()):
             if is_running(state, path) and state.process.alive():
                 _terminate(state.process.pid)
-    return killed
+    return [step for step in steps_of(brief) if step in alive]
 
 
 def _terminate(pid: int) -> None:

@@ -1,114 +1,86 @@
-"""From a decision to a plan, and from a plan to jobs."""
+"""From a plan to jobs."""
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import pairwise
 from typing import Any, NamedTuple
 
-from psyrun.exceptions import PsyrunError, SchedulerError, TaskBusyError
+from psyrun.exceptions import PsyrunError, SchedulerError
 from psyrun.jobstate import JobState, read_states
-from psyrun.merging.provenance import git_state
-from psyrun.plan import Brief, Limits, Plan, Source, publish
-from psyrun.processes import ProcessId
-from psyrun.run.decision import Decision
-from psyrun.run.jobs import Submitted, steps_of
+from psyrun.plan import PROCESS, steps_of
+from psyrun.run.command import arguments_of, command_of, job_name
 from psyrun.run.merge_job import merge_here
-from psyrun.run.survey import workdir_of
-from psyrun.seeding import fresh_entropy
+from psyrun.run.planning import Started
+from psyrun.run.submitted import Submitted
+from psyrun.scheduler.base import JobId
 from psyrun.tasks import TaskDef
-from psyrun.timelimit import parse_time
 from psyrun.workdir import PlanDir
 
-
-class Started(NamedTuple):
-    """A plan that has been written down."""
-
-    brief: Brief
-    files: PlanDir
+_INDEX = "%a"
+"""What stands for the index in the arguments of a job array."""
 
 
-def make_plan(decision: Decision) -> Started:
-    """Write down what was decided.
+class Piece(NamedTuple):
+    """Process jobs that are submitted as one array.
 
-    Raises
-    ------
-    TaskBusyError
-        If another psy process was quicker.
-    OSError
-        If the plan cannot be written; nothing has changed then.
+    Attributes
+    ----------
+    step : str
+        Their step, in which ``%a`` stands for the index in the array.
+    steps : list of str
+        The step of each.
+    scheduler_args : dict
+        Arguments for the scheduler.
     """
-    found = decision.survey
-    task, history = found.task, found.history
-    workdir = workdir_of(task)
-    files = workdir.new_plan_dir(decision.number)
-    fresh_run = not decision.keep or history.run is None
-    brief = Brief(
-        plan_id=files.plan_id,
-        run=files.plan_id if fresh_run else str(history.run),
-        task=task.name,
-        task_file=str(task.path),
-        task_dir=str(task.path.parent),
-        snapshot=task.path.name,
-        backend=f"{task.backend.__module__}:{task.backend.__qualname__}",
-        batches=task.backend.batches(len(decision.todo), decision.n_jobs),
-        pool_size=decision.pool_size,
-        total=found.total,
-        todo=len(decision.todo),
-        limits=_limits_of(task, decision),
-        process=ProcessId.current(),
-        created=time.time(),
-        git=git_state(task.path.parent),
-        has_on_finish=task.on_finish is not None,
-    )
-    plan = Plan(
-        space=found.space,
-        todo=decision.todo,
-        sources=_sources(decision),
-        digest=found.digest,
-        resultfile=found.resultfile,
-        store=task.store,
-        exclude=list(task.exclude_from_result),
-        entropy=task.seed if task.seed is not None else fresh_entropy(),
-        reproducible=task.seed is not None,
-        units=dict(task.units),
-    )
-    if decision.adopted is not None:
-        decision.adopted.write(workdir)
-    if not publish(brief, plan, files, task.contents):
-        raise TaskBusyError(f"Another psy process has just started task {task.name!r}.")
-    return Started(brief, files)
+
+    step: str
+    steps: list[str]
+    scheduler_args: dict[str, Any]
 
 
-def _limits_of(task: TaskDef, decision: Decision) -> Limits:
-    retried = (BaseException,) if task.retry_on is None else task.retry_on
-    time_limit = task.scheduler_args.get("timelimit")
-    if callable(time_limit):
-        time_limit = time_limit(job_name(task.name, "process"))
-    return Limits(
-        timeout=task.timeout,
-        retries=task.retries,
-        retry_deaths=issubclass(ChildProcessError, retried),
-        retry_timeouts=issubclass(TimeoutError, retried),
-        max_failures=decision.max_failures,
-        time_limit=parse_time(time_limit),
-    )
+def pieces_of(task: TaskDef, files: PlanDir, steps: list[str]) -> list[Piece]:
+    """Divide process jobs among as few arrays as the scheduler allows.
 
+    Parameters
+    ----------
+    task : TaskDef
+        The task.
+    files : PlanDir
+        The plan's files.
+    steps : list of str
+        The steps of all process jobs.
 
-def _sources(decision: Decision) -> list[Source]:
-    if not decision.keep:
+    Returns
+    -------
+    list of Piece
+        None where an array makes no sense or cannot be.
+    """
+    limit = task.scheduler.array_limit()
+    if len(steps) < 2 or (limit is not None and limit < 2):
         return []
-    found = decision.survey
-    return [origin.source(found.space, found.digest.space) for origin in found.history.origins]
+    words = [*command_of(task, files, PROCESS), str(files.logs), task.name]
+    if any(_INDEX in word for word in words):
+        return []  # the scheduler would take it for the index
+    n_pieces = 1 if limit is None else -(-len(steps) // limit)
+    arguments = _share(task, n_pieces)
+    bounds = [i * len(steps) // n_pieces for i in range(n_pieces + 1)]
+    return [
+        Piece(f"{PROCESS}:{_offset(start)}{_INDEX}", steps[start:stop], arguments)
+        for start, stop in pairwise(bounds)
+    ]
 
 
-def job_name(task: str, step: str) -> str:
-    """Return the name under which a scheduler knows a job."""
-    return f"{task}:{step}"
+def _offset(start: int) -> str:
+    return f"{start}+" if start else ""
 
 
-def command_of(task: TaskDef, files: PlanDir, step: str) -> list[str]:
-    """Return the command that does a step of a plan."""
-    return [task.python, "-P", "-m", "psyrun.worker", str(files.head), step]
+def _share(task: TaskDef, n_pieces: int) -> dict[str, Any]:
+    """Divide among the pieces how many jobs may run at a time."""
+    arguments = dict(task.scheduler_args)
+    running = arguments_of(task).get("max_running")
+    if isinstance(running, int) and n_pieces > 1:
+        arguments["max_running"] = max(1, running // n_pieces)
+    return arguments
 
 
 def submit(
@@ -130,78 +102,79 @@ def submit(
     SchedulerError
         If the scheduler refuses; what it had taken is killed again.
     """
-    jobs: list[tuple[str, Any]] = []
-    files = started.files
+    jobs: list[tuple[str, JobId]] = []
+    sent = _Sent(task, started.files)
     try:
-        for step, jobid in _submissions(task, started, on_step):
-            jobs.append((step, jobid))
-            Submitted(jobs, complete=False).write(files)
+        for submitted in _submissions(task, started, sent, on_step):
+            jobs += submitted
+            Submitted(jobs, complete=False).write(started.files)
+            if started.files.killed.exists():
+                raise SchedulerError(f"The jobs of task {task.name!r} have just been killed.")
     except Exception as err:
-        for _, jobid in jobs:
-            with suppress(Exception):
-                task.scheduler.kill(jobid)
+        with suppress(Exception):
+            task.scheduler.kill_all(sent.ids)
         if isinstance(err, PsyrunError):
             raise
         raise SchedulerError(f"Task {task.name!r} could not be submitted: {err}") from err
     finally:
         with suppress(OSError):
-            Submitted(jobs, complete=True).write(files)
+            Submitted(jobs, complete=True).write(started.files)
+
+
+class _Sent:
+    """What has been submitted, arrays as one."""
+
+    def __init__(self, task: TaskDef, files: PlanDir) -> None:
+        self._task, self._files = task, files
+        self.ids: list[JobId] = []
+
+    def job(self, step: str, after: list[JobId] | None = None) -> JobId:
+        jobid = self._task.scheduler.submit(
+            command_of(self._task, self._files, step),
+            str(self._files.log(step)),
+            job_name(self._task.name, step),
+            after,
+            dict(self._task.scheduler_args),
+        )
+        self.ids.append(jobid)
+        return jobid
+
+    def array(self, piece: Piece) -> JobId:
+        array = self._task.scheduler.submit_array(
+            len(piece.steps),
+            command_of(self._task, self._files, piece.step),
+            str(self._files.log(piece.step)),
+            job_name(self._task.name, PROCESS),
+            None,
+            piece.scheduler_args,
+        )
+        self.ids.append(array)
+        return array
 
 
 def _submissions(
-    task: TaskDef, started: Started, on_step: Callable[[str], None]
-) -> Iterator[tuple[str, Any]]:
-    brief, files = started.brief, started.files
-    scheduler, arguments = task.scheduler, dict(task.scheduler_args)
-    *process_steps, merge_step = steps_of(brief)
-    ids = []
-    array = _submit_array(task, started) if len(process_steps) > 1 else None
-    if array is not None:
-        ids.append(array)
-        for i, step in enumerate(process_steps):
+    task: TaskDef, started: Started, sent: _Sent, on_step: Callable[[str], None]
+) -> Iterator[list[tuple[str, JobId]]]:
+    """Submit job after job; yield the steps and ids of those that the scheduler has just taken."""
+    *process_steps, merge_step = steps_of(started.brief)
+    rest = process_steps
+    for piece in pieces_of(task, started.files, process_steps):
+        try:
+            array = sent.array(piece)
+        except NotImplementedError:
+            break
+        for step in piece.steps:
             on_step(step)
-            yield step, f"{array}_{i}"
-    else:
-        for step in process_steps:
-            on_step(step)
-            jobid = scheduler.submit(
-                command_of(task, files, step),
-                str(files.log(step)),
-                job_name(brief.task, step),
-                None,
-                arguments,
-            )
-            ids.append(jobid)
-            yield step, jobid
+        yield [(step, task.scheduler.member(array, i)) for i, step in enumerate(piece.steps)]
+        rest = rest[len(piece.steps) :]
+    for step in rest:
+        on_step(step)
+        yield [(step, sent.job(step))]
     on_step(merge_step)
-    if scheduler.serial:
-        merge_here(files)
-        return
-    yield (
-        merge_step,
-        scheduler.submit(
-            command_of(task, files, merge_step),
-            str(files.log(merge_step)),
-            job_name(brief.task, merge_step),
-            ids,
-            arguments,
-        ),
-    )
-
-
-def _submit_array(task: TaskDef, started: Started) -> Any:
-    brief, files = started.brief, started.files
-    try:
-        return task.scheduler.submit_array(
-            len(brief.batches),
-            command_of(task, files, "process:%a"),
-            str(files.log("process:%a")),
-            job_name(brief.task, "process"),
-            None,
-            dict(task.scheduler_args),
-        )
-    except NotImplementedError:
-        return None
+    if task.scheduler.serial:
+        merge_here(started.files)
+    else:
+        yield [(merge_step, sent.job(merge_step, list(sent.ids)))]
 
 
 def progress(started: Started) -> tuple[int, int]:

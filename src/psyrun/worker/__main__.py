@@ -11,6 +11,9 @@ def main(plan: str, step: str, *rest: str) -> int:
     if not head.exists():
         print(f"There is no plan {head} any more; nothing was done.", file=sys.stderr)
         return 1
+    from psyrun.plan import normal_step
+
+    step = normal_step(step)
     if rest:
         from psyrun.worker.evaluate import evaluate_spawned
 

@@ -15,7 +15,7 @@ from types import FrameType
 
 from psyrun.backend.base import Backend, RowSource
 from psyrun.failure import DIED, TIMED_OUT, Failure
-from psyrun.jobstate import JobState, read_states
+from psyrun.jobstate import BY_FAILURES, BY_SIGNAL, BY_TIME, JobState, read_states
 from psyrun.journal import JournalWriter, Kind
 from psyrun.plan import Brief, read_brief
 from psyrun.processes import WATCH_PARENT
@@ -35,6 +35,9 @@ def process_rows(head: Path, step: str) -> int:
     if not Workdir.of_plan(files, brief.task).is_newest(files):
         print(f"Plan {brief.plan_id} is not the newest one any more; nothing was evaluated.")
         return 0
+    if files.killed.exists():
+        print(f"The jobs of plan {brief.plan_id} have been killed; nothing was evaluated.")
+        return 0
     return _Supervisor(brief, files, step).run()
 
 
@@ -52,7 +55,7 @@ class _Supervisor:
         self._state = JobState.beginning(step)
         self._next_beat = 0.0
         self._journal: JournalWriter | None = None
-        self._stopping = self._trouble = ""
+        self._stopping = self._stopped_by = self._trouble = ""
         self._end = _end_of_job(self._limits.time_limit)
         self._kill_at = math.inf
         self._fruitless = 0  # children in a row that died without beginning a row
@@ -111,14 +114,14 @@ class _Supervisor:
     def _look_at_failures(self) -> None:
         limit = self._limits.max_failures
         if limit is not None and self._counts()[1] >= limit:
-            self._stop(f"{limit} rows have failed (max_failures)", math.inf)
+            self._stop(f"{limit} rows have failed (max_failures)", math.inf, BY_FAILURES)
 
     def _look_at_limits(self) -> None:
         now = time.monotonic()
         if self._watched and os.getppid() != self._watched:
             self._stop("the psy process that had started it is gone", 0)
         if now > self._end - _margin(self._limits.time_limit):
-            self._stop("its time is nearly over", self._end - now - 1)
+            self._stop("its time is nearly over", self._end - now - 1, BY_TIME)
         for child in self._children:
             if self._limits.timeout is not None and child.page.busy():
                 doing = child.page.doing()
@@ -208,10 +211,11 @@ class _Supervisor:
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         again = number == signal.SIGINT and self._stopping
-        self._stop(f"got {signal.Signals(number).name}", 0 if again else _GRACE)
+        self._stop(f"got {signal.Signals(number).name}", 0 if again else _GRACE, BY_SIGNAL)
 
-    def _stop(self, why: str, grace: float) -> None:
-        self._stopping = self._stopping or why
+    def _stop(self, why: str, grace: float, by: str = "") -> None:
+        if not self._stopping:
+            self._stopping, self._stopped_by = why, by
         self._kill_at = min(self._kill_at, time.monotonic() + grace)
         for child in self._children:
             child.stop(min(self._kill_at, self._end))
@@ -243,14 +247,16 @@ class _Supervisor:
             return
         states = read_states(self._files.all_jobs())
         if sum(state.failed for _, state in states) >= limit:
-            self._stop(f"{limit} rows of the task have failed (max_failures)", math.inf)
+            why = f"{limit} rows of the task have failed (max_failures)"
+            self._stop(why, math.inf, BY_FAILURES)
 
     def _finish(self) -> int:
         if self._journal is not None:
             self._journal.close()
         how = "failed" if self._trouble else "stopped" if self._stopping else "finished"
         self._state = self._state.counting(*self._counts())
-        self._state = self._state.ending(how, self._trouble or self._stopping)
+        why = self._trouble or self._stopping
+        self._state = self._state.ending(how, why, self._stopped_by)
         with suppress(OSError):
             self._state.write(self._files.job(self._step))
         if self._stopping:
