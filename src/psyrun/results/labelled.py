@@ -72,7 +72,8 @@ class _Writer:
         self._result, self._layout = result, layout
         self._own_dims = {n: (d,) if isinstance(d, str) else tuple(d) for n, d in dims.items()}
         for name in dims:
-            result.columns[name]  # raises an error for a name that is none
+            if name not in {of for of, _ in result.statistics.values()}:
+                result.columns[name]  # raises an error for a name that is none
         self._taken = {*result.columns, *(result.space.keys() if result.space is not None else [])}
         self._taken |= {dim for own in self._own_dims.values() for dim in own}
         self._rows = result.scope.to_array()
@@ -141,22 +142,24 @@ class _Writer:
         return (*self.dims, *own), values.reshape(shape), self._units(name)
 
     def _array_dims(self, name: str, column: Array) -> tuple[str, ...]:
+        """Name the dimensions of an array's own; all statistics of an output share them."""
+        of, _ = self._result.statistics.get(name, (name, ""))
         n = column.ndim - 1
-        given = self._own_dims.get(name)
-        if given is None:
-            return tuple(self._free(f"{name}_dim_{i}") for i in range(n))
-        if len(given) != n:
+        if of not in self._own_dims:
+            self._own_dims[of] = tuple(self._free(f"{of}_dim_{i}") for i in range(n))
+        dims = self._own_dims[of]
+        if len(dims) != n:
             raise UsageError(
-                f"{name!r} is an array of {n} dimensions, but dims names {len(given)}: "
-                f"{', '.join(given)}."
+                f"{name!r} is an array of {n} dimensions, but dims names {len(dims)}: "
+                f"{', '.join(dims)}."
             )
-        for dim, size in zip(given, column.shape[1:], strict=True):
+        for dim, size in zip(dims, column.shape[1:], strict=True):
             if self._sizes.setdefault(dim, size) != size:
                 raise UsageError(
                     f"{name!r} has {size} values along {dim!r}, where others have "
                     f"{self._sizes[dim]}; give it a dimension of its own."
                 )
-        return given
+        return dims
 
     def _states(self) -> Variable:
         states = np.full(self._n, State.MISSING, dtype=np.int8)

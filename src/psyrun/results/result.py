@@ -11,7 +11,7 @@ import numpy.typing as npt
 from psyrun.failure import Failure
 from psyrun.merging.timings import Timings
 from psyrun.pspace import ParameterSpace
-from psyrun.results import display, frames, labelled
+from psyrun.results import aggregate, display, frames, labelled
 from psyrun.results.choosing import chosen
 from psyrun.results.columns import Array, Columns
 from psyrun.results.state import State
@@ -58,6 +58,8 @@ class Result:
         Where the result comes from: the content of ``result.json``.
     units : dict of str to str
         Units of parameters and outputs, as the task gives them.
+    statistics : dict of str to (str, str or float)
+        For the outputs of an aggregated result what each is a statistic of, and which one.
     """
 
     name: str
@@ -74,6 +76,7 @@ class Result:
     provenance: dict[str, Any] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
     overridden: frozenset[str] = frozenset()
+    statistics: dict[str, tuple[str, str | float]] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return display.describe(self)
@@ -268,6 +271,40 @@ class Result:
             If the grid would have too many places, or *dims* does not fit.
         """
         return labelled.to_xarray(self, grid, dims)
+
+    def aggregate(
+        self,
+        over: str | Sequence[str],
+        how: str | float | Sequence[str | float] = ("mean", "sem", "count"),
+    ) -> "Result":
+        """Compute statistics of the outputs over some parameters, such as replicates.
+
+        The completed rows that agree in all other parameters of the result are a group, in the
+        order of the space. NaN does not count. Arrays are aggregated element by element, padded
+        with NaN where they differ in shape.
+
+        Parameters
+        ----------
+        over : str or sequence of str
+            Parameters to aggregate over.
+        how : str, float, or sequence of these, optional
+            Any of mean, std (with n - 1), sem (std over the square root of the count), min, max,
+            median, count (of values that are not NaN or None), sum; a number from 0 to 1 is a
+            quantile. Where one means nothing (the mean of texts) the output is left out.
+
+        Returns
+        -------
+        Result
+            A row for each group; its outputs are called ``y_mean``, ``y_sem``, ``y_count``,
+            ``y_q25`` for the quantile 0.25. Groups without a completed row are failed, or pending
+            if any of their rows is.
+
+        Raises
+        ------
+        UsageError
+            If there is no such parameter or statistic.
+        """
+        return aggregate.aggregate(self, over, how)
 
 
 def _part(columns: Mapping[str, Array], name: str, mask: npt.NDArray[np.bool_]) -> Array:
