@@ -37,7 +37,7 @@ FLOORS = [
     {"backend"},
     {"tasks"},
     {"results", "run"},
-    {"plotting"} | {"testing", "worker"},
+    {"plotting", "report"} | {"testing", "worker"},
     {"cli"},
     {"__main__", "main"},
 ]

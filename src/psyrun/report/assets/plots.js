@@ -1,0 +1,426 @@
+"use strict";
+// The pictures, drawn by Plotly as SVG: no WebGL, which machines without a graphics card lack.
+
+const LINES = 1500; // more of them make a carpet
+const POINTS = 2500;
+const CONTEXT = 600; // rows that are not selected, in grey
+const PANELS = 12;
+const FEW = 40; // distinct values of a parameter of which each gets its own quantiles
+const AXES = 8;
+
+const VIRIDIS = ["#440154", "#472d7b", "#3b528b", "#2c728e", "#21918c", "#28ae80", "#5ec962", "#addc30", "#fde725"];
+const PALETTE = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#999999"];
+
+const CONFIG = { displayModeBar: false, responsive: true, doubleClick: false };
+
+/** Text for Plotly, which takes tags and entities in it for its own. */
+function plain(text, most = 60) {
+  const short = text.length > most ? `${text.slice(0, most - 1)}…` : text;
+  return short.replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
+}
+
+/** Return a colour of the style sheet as it is in the present theme. */
+function themed(name) {
+  const probe = byId("main");
+  probe.style.setProperty("outline-color", `var(--${name})`);
+  const colour = getComputedStyle(probe).outlineColor;
+  probe.style.removeProperty("outline-color");
+  return colour;
+}
+
+function isDark() {
+  const chosen = document.documentElement.dataset.theme;
+  return chosen ? chosen === "dark" : matchMedia("(prefers-color-scheme: dark)").matches;
+}
+
+/** The part of the scale that stands out from the paper. */
+function ramp() {
+  return isDark() ? VIRIDIS.slice(2) : VIRIDIS.slice(0, 8);
+}
+
+function scaleOf(colours) {
+  return colours.map((colour, i) => [i / (colours.length - 1), colour]);
+}
+
+function layoutOf(more) {
+  return {
+    paper_bgcolor: "rgba(0,0,0,0)",
+    plot_bgcolor: "rgba(0,0,0,0)",
+    font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: themed("ink") },
+    hoverlabel: { font: { size: 12 }, align: "left" },
+    margin: { l: 60, r: 14, t: 12, b: 46 },
+    showlegend: false,
+    dragmode: false,
+    hovermode: "closest",
+    ...more,
+  };
+}
+
+function axisOf(title, more = {}) {
+  return {
+    title: { text: plain(title), standoff: 8 },
+    gridcolor: themed("line"),
+    linecolor: themed("dim"),
+    zeroline: false,
+    automargin: true,
+    fixedrange: true,
+    exponentformat: "power",
+    ...more,
+  };
+}
+
+/** An axis for the numbers of a column. */
+function axisFor(column, more = {}) {
+  if (column.kind === "date") return axisOf(column.label, { type: "date", ...more });
+  if (column.kind === "text") {
+    const tickvals = column.texts.map((_, code) => code);
+    const range = [-0.5, tickvals.length - 0.5];
+    return axisOf(column.label, { type: "linear", tickvals, ticktext: column.texts.map((text) => plain(text, 18)), range, ...more });
+  }
+  if (!column.isLogarithmic) return axisOf(column.label, more);
+  const [low, high] = column.extent.map(Math.log10);
+  return axisOf(column.label, { type: "log", dtick: Math.ceil((high - low) / 7), ...more });
+}
+
+/** Colours of rows by the values of a column: a scale, or a few classes. */
+function colouring(column) {
+  if (column === undefined) return { classes: [{ label: "", colour: themed("accent"), has: () => true }] };
+  const classes = column.kind === "text" ? textClasses(column) : numberClasses(column);
+  classes.push({ label: "no value", colour: themed("quiet"), has: (i) => !column.isKnown(i) });
+  return { column, classes };
+}
+
+function textClasses(column) {
+  const few = column.texts.slice(0, PALETTE.length - 1);
+  const classes = few.map((label, code) => ({ label, colour: colourOf(column, label, code), has: (i) => !column.isGap(i) && column.data[i] === code }));
+  if (column.texts.length > few.length) {
+    classes.push({ label: "others", colour: PALETTE[few.length], has: (i) => !column.isGap(i) && column.data[i] >= few.length });
+  }
+  return classes;
+}
+
+function colourOf(column, text, code) {
+  if (column.role !== "state") return PALETTE[code];
+  return themed(text === "failed" ? "bad" : "accent");
+}
+
+function numberClasses(column) {
+  const colours = ramp();
+  const at = unitOf(column);
+  const classOf = (i) => Math.min(colours.length - 1, Math.floor(at(column.data[i]) * colours.length));
+  return colours.map((colour, k) => ({ colour, has: (i) => column.isKnown(i) && classOf(i) === k }));
+}
+
+/** Return what maps the values of a column to the stretch from 0 to 1. */
+function unitOf(column) {
+  if (column.kind === "text") return (code) => (column.texts.length > 1 ? code / (column.texts.length - 1) : 0.5);
+  const scale = column.isLogarithmic ? Math.log : (x) => x;
+  const [low, high] = column.extent.map(scale);
+  return (value) => (high > low ? (scale(value) - low) / (high - low) : 0.5);
+}
+
+/** Return what maps the stretch from 0 to 1 to values of a column. */
+function valueOf(column) {
+  if (column.kind === "text") return (unit) => unit * (column.texts.length - 1);
+  const [low, high] = column.isLogarithmic ? column.extent.map(Math.log) : column.extent;
+  const back = column.isLogarithmic ? Math.exp : (x) => x;
+  return (unit) => (unit <= 0 ? column.extent[0] : unit >= 1 ? column.extent[1] : back(low + unit * (high - low)));
+}
+
+/** Say what is in some rows, for labels of points. */
+function tell(columns, rows) {
+  const labels = columns.map((column) => plain(column.label));
+  return rows.map((i) => columns.map((column, k) => `${labels[k]}: ${plain(column.show(i))}`).join("<br>"));
+}
+
+function drawTimes(times) {
+  const { edges, histogram, logarithmic, course } = times;
+  const middle = edges.slice(1).map((edge, k) => (logarithmic && edges[k] > 0 ? Math.sqrt(edge * edges[k]) : (edge + edges[k]) / 2));
+  const width = edges.slice(1).map((edge, k) => edge - edges[k]);
+  const several = histogram.length > 1;
+  const bars = histogram.map(({ host, counts }, k) => ({
+    type: "bar", x: middle, y: counts, width, name: plain(host || "unknown host", 24),
+    marker: { color: several ? PALETTE[k] : themed("accent"), line: { width: 0 } },
+    hovertext: counts.map((n, k) => `${whole(n)} rows, ${duration(edges[k])} to ${duration(edges[k + 1])}${several ? `<br>${plain(host)}` : ""}`),
+    hoverinfo: "text",
+  }));
+  const low = logarithmic ? Math.max(edges[0], edges[1] / 10) : edges[0];
+  const ticks = ticksBetween(low, edges.at(-1), byId("histogram").clientWidth / 110, logarithmic);
+  Plotly.react("histogram", bars, layoutOf({
+    barmode: "stack", bargap: 0.05, height: 260, showlegend: several, legend: { orientation: "h", y: 1.15 },
+    xaxis: axisOf("run time of a row", { type: logarithmic ? "log" : "linear", tickvals: ticks, ticktext: ticks.map(duration) }),
+    yaxis: axisOf("rows"),
+  }), CONFIG);
+  const line = { type: "scatter", mode: "lines", x: course.time, y: course.rows, line: { color: themed("accent"), width: 2, shape: "hv" } };
+  Plotly.react("course", [line], layoutOf({
+    height: 260, hovermode: "x",
+    xaxis: axisOf("time (UTC)", { type: "date" }),
+    yaxis: axisOf("rows completed", { rangemode: "tozero" }),
+  }), CONFIG);
+}
+
+function quantile(sorted, q) {
+  const at = q * (sorted.length - 1);
+  const [below, above] = [sorted[Math.floor(at)], sorted[Math.ceil(at)]];
+  return below + (at - Math.floor(at)) * (above - below);
+}
+
+/** For each value of a parameter the median of an output, and its spread. */
+function summarize(parameter, output, values, rows) {
+  const place = new Map(values.map((value, k) => [value, k]));
+  const groups = values.map(() => []);
+  for (const i of rows) {
+    if (parameter.isKnown(i) && output.isKnown(i)) groups[place.get(parameter.data[i])].push(output.data[i]);
+  }
+  return groups
+    .map((group, k) => ({ value: values[k], sorted: Float64Array.from(group).sort() }))
+    .filter(({ sorted }) => sorted.length > 0)
+    .map(({ value, sorted }) => ({ value, n: sorted.length, median: quantile(sorted, 0.5), low: quantile(sorted, 0.1), high: quantile(sorted, 0.9) }));
+}
+
+function panelOf(parameter, output, rows, some, axes) {
+  const values = parameter.distinct(FEW);
+  if (values === null) {
+    const known = some.filter((i) => parameter.isKnown(i) && output.isKnown(i));
+    return [{
+      type: "scatter", mode: "markers", ...axes, hoverinfo: "skip",
+      x: known.map((i) => parameter.data[i]), y: known.map((i) => output.data[i]),
+      marker: { size: 4, opacity: 0.45, color: themed("accent") },
+    }];
+  }
+  const found = summarize(parameter, output, values, rows);
+  const x = found.map(({ value }) => value);
+  const median = found.map((each) => each.median);
+  const shown = (value) => (parameter.kind === "text" ? parameter.texts[value] : parameter.kind === "date" ? date(value) : number(value));
+  const hovertext = found.map((each) => `${plain(parameter.name)}: ${plain(shown(each.value))}<br>median ${number(each.median, 4)}<br>10 % to 90 %: ${number(each.low, 4)} to ${number(each.high, 4)}<br>${whole(each.n)} rows`);
+  const main = { type: "scatter", ...axes, x, y: median, hovertext, hoverinfo: "text", marker: { size: 5, color: themed("accent") }, line: { color: themed("accent"), width: 2 } };
+  if (parameter.kind === "text") {
+    const error = { type: "data", symmetric: false, array: found.map((each) => each.high - each.median), arrayminus: found.map((each) => each.median - each.low), color: themed("accent"), thickness: 1.5, width: 4 };
+    return [{ ...main, mode: "markers", marker: { size: 8, color: themed("accent") }, error_y: error }];
+  }
+  const edge = { type: "scatter", mode: "lines", ...axes, x, line: { width: 0 }, hoverinfo: "skip" };
+  return [
+    { ...edge, y: found.map((each) => each.low) },
+    { ...edge, y: found.map((each) => each.high), fill: "tonexty", fillcolor: themed("accent").replace(/^rgb\((.*)\)$/, "rgba($1, 0.18)") },
+    { ...main, mode: x.length > 12 ? "lines" : "lines+markers" },
+  ];
+}
+
+/** Draw an output against each parameter that varies. */
+function drawOverview(selection, output) {
+  const parameters = selection.columns.filter((column) => column.role === "parameter" && column.varies && column.isDrawable);
+  const shown = parameters.slice(0, PANELS);
+  const node = byId("overview");
+  const across = Math.max(1, Math.min(3, shown.length, Math.floor(node.clientWidth / 300)));
+  const down = Math.ceil(shown.length / across);
+  const some = selection.some(selection.mask, POINTS / 4);
+  const traces = [];
+  const layout = layoutOf({ height: Math.max(1, down) * 250 + 20 });
+  shown.forEach((parameter, k) => {
+    const id = k === 0 ? "" : String(k + 1);
+    traces.push(...panelOf(parameter, output, selection.rows, some, { xaxis: `x${id}`, yaxis: `y${id}` }));
+    const [column, row] = [k % across, Math.floor(k / across)];
+    const gap = 0.07;
+    const step = (1 + gap) / across;
+    const height = (1 + 0.3 / down) / down;
+    const top = 1 - row * height;
+    layout[`xaxis${id}`] = axisFor(parameter, { domain: [column * step, column * step + step - gap], anchor: `y${id}`, automargin: false });
+    layout[`yaxis${id}`] = axisFor(output, {
+      domain: [Math.max(0, top - height + 0.3 / down), top], anchor: `x${id}`, automargin: false,
+      ...(k === 0 ? {} : { matches: "y" }), title: { text: column === 0 ? plain(output.label, 30) : "", standoff: 8 },
+    });
+  });
+  node.hidden = shown.length === 0;
+  if (shown.length) Plotly.react(node, traces, layout, CONFIG);
+  const left = parameters.length - shown.length;
+  setText(byId("overview-note"), shown.length === 0 ? "No parameter takes several values."
+    : `Each panel takes all other parameters together: median, and the band from 10 % to 90 %, of the ${whole(selection.rows.length)} selected rows; points where a parameter takes more than ${FEW} values.`
+      + (left ? ` ${left} more parameters are not drawn.` : ""));
+}
+
+/** Ticks of a parallel axis: places from 0 to 1, and texts. */
+function ticksOf(column) {
+  const unit = unitOf(column);
+  if (column.kind === "text") return column.texts.map((text, code) => ({ at: unit(code), text: plain(text, 16) }));
+  const [low, high] = column.extent;
+  if (column.kind === "date") return [...new Set([low, high])].map((value) => ({ at: unit(value), text: date(value).slice(0, 16) }));
+  const values = column.distinct(10) ?? ticksBetween(low, high, 6, column.isLogarithmic);
+  return values.map((value) => ({ at: unit(value), text: number(value, 4) }));
+}
+
+const NO_VALUE = -0.14;
+
+/** Cut a list into a few parts. */
+function partsOf(list, size) {
+  const n = Math.min(12, Math.ceil(list.length / size));
+  return Array.from({ length: n }, (_, k) => list.filter((_, i) => i % n === k));
+}
+
+function drawParallel(selection, columns, colour) {
+  const axes = columns.filter((column) => column.isDrawable);
+  const units = axes.map(unitOf);
+  const at = (k, i) => (axes[k].isKnown(i) ? units[k](axes[k].data[i]) : NO_VALUE);
+  const lineOf = (rows, more) => {
+    const [x, y] = [[], []];
+    for (const i of rows) {
+      axes.forEach((_, k) => { x.push(k); y.push(at(k, i)); });
+      x.push(null);
+      y.push(null);
+    }
+    return { type: "scatter", mode: "lines", x, y, hoverinfo: "skip", ...more, line: { width: 1, simplify: false, ...more.line } };
+  };
+  const rows = selection.some(selection.mask, LINES);
+  const opacity = Math.max(0.12, Math.min(0.8, 80 / rows.length));
+  const others = selection.some(selection.mask.map((set) => 1 - set), CONTEXT);
+  const traces = [lineOf(others, { opacity: 0.3, line: { color: themed("dim") } })];
+  for (const { colour: paint, has } of colouring(colour).classes) {
+    // Lines add up only where they are of different traces.
+    for (const part of partsOf(rows.filter(has), 40)) traces.push(lineOf(part, { opacity, line: { color: paint } }));
+  }
+  const ticks = axes.flatMap((column, k) => ticksOf(column).map((tick) => ({ x: k, ...tick })));
+  const incomplete = axes.map((_, k) => k).filter((k) => rows.some((i) => at(k, i) === NO_VALUE));
+  const gaps = incomplete.length > 0;
+  ticks.push(...incomplete.map((k) => ({ x: k, at: NO_VALUE, text: "none" })));
+  const words = {
+    type: "scatter", mode: "text", hoverinfo: "skip", cliponaxis: false, textposition: "middle right",
+    x: ticks.map((tick) => tick.x), y: ticks.map((tick) => tick.at), text: ticks.map((tick) => ` ${tick.text}`),
+    textfont: { size: 11, color: themed("ink") }, unselected: { textfont: { color: themed("ink") } },
+  };
+  const posts = axes.map((_, k) => ({ type: "line", x0: k, x1: k, y0: 0, y1: 1, line: { width: 1, color: themed("quiet") } }));
+  const titles = axes.map((column, k) => ({
+    x: k, y: 1, xref: "x", yref: "paper", yanchor: "bottom", showarrow: false, text: plain(column.label, 18),
+    xanchor: k === 0 ? "left" : k === axes.length - 1 ? "right" : "center", font: { size: 12, color: themed("ink") },
+  }));
+  const node = byId("parallel");
+  node.style.minWidth = `${axes.length * 96}px`;
+  Plotly.react(node, [...traces, words], layoutOf({
+    height: 340, margin: { l: 14, r: 60, t: 30, b: 12 }, dragmode: "select", hovermode: false, selections: [],
+    newselection: { line: { color: themed("ink"), width: 1, dash: "dot" } },
+    shapes: [...posts, ...axes.flatMap((column, k) => brushesOf(selection, column, k))],
+    annotations: titles,
+    xaxis: { visible: false, fixedrange: true, range: [-0.06, Math.max(axes.length - 1, 0.5) + 0.02] },
+    yaxis: { visible: false, fixedrange: true, range: [gaps ? NO_VALUE - 0.05 : -0.05, 1.05] },
+  }), CONFIG);
+  node.axes = axes;
+  return { rows: rows.length, others: others.length };
+}
+
+/** Show the condition on a column as bars on its axis. */
+function brushesOf(selection, column, k) {
+  const condition = selection.conditions.get(column.name);
+  if (condition === undefined) return [];
+  const unit = unitOf(column);
+  const bar = (low, high) => ({
+    type: "rect", x0: k - 0.035, x1: k + 0.035, y0: low, y1: high, layer: "above",
+    line: { width: 1.5, color: themed("ink") }, fillcolor: themed("ink"), opacity: 0.3,
+  });
+  if (column.kind === "text") {
+    const half = Math.min(0.04, 0.5 / column.texts.length);
+    const codes = column.texts.map((text, code) => (condition.matches(text) ? code : -1)).filter((code) => code >= 0);
+    return codes.map((code) => bar(unit(code) - half, unit(code) + half));
+  }
+  const [low, high] = column.extent;
+  const inside = (value) => unit(Math.min(high, Math.max(low, value)));
+  return condition.ranges
+    .filter((range) => range.high >= low && range.low <= high)
+    .map((range) => bar(inside(range.low) - 0.012, inside(range.high) + 0.012));
+}
+
+/** Take a box over the parallel axes for conditions on the axes that it crosses. */
+function brushParallel(selection, { x, y }) {
+  const axes = byId("parallel").axes;
+  const [left, right] = [Math.min(...x), Math.max(...x)];
+  const [low, high] = [Math.min(...y), Math.max(...y)];
+  const crossed = axes.filter((_, k) => k >= left - 0.02 && k <= right + 0.02);
+  const conditions = crossed.map((column) => {
+    const value = valueOf(column);
+    if (high < NO_VALUE / 2 && column.kind !== "text") return [column.name, { ranges: [], nan: true, none: true, typed: "nan, none" }];
+    return [column.name, column.kind === "text" ? brushed(column, value(low), value(high)) : brushed(column, value(Math.max(0, low)), value(Math.min(1, high)))];
+  });
+  selection.set(Object.fromEntries(conditions));
+}
+
+function drawScatter(selection, horizontal, vertical, colour) {
+  const known = (i) => horizontal.isKnown(i) && vertical.isKnown(i);
+  const rows = selection.some(selection.mask, POINTS);
+  const drawn = rows.filter(known);
+  const others = selection.some(selection.mask.map((set) => 1 - set), CONTEXT).filter(known);
+  const points = (list, more) => ({
+    type: "scatter", mode: "markers", x: list.map((i) => horizontal.data[i]), y: list.map((i) => vertical.data[i]),
+    unselected: { marker: { opacity: 1 } }, ...more,
+  });
+  const size = drawn.length > 1000 ? 5 : 7;
+  const traces = [points(others, { hoverinfo: "skip", marker: { size: 4, color: themed("dim"), opacity: 0.5 } })];
+  const likely = selection.columns.filter(({ role }) => role === "row" || role === "parameter").slice(0, 8);
+  const told = [...new Set([...likely, vertical, horizontal, ...(colour ? [colour] : [])])];
+  const labelled = (list, more) => points(list, { hovertext: tell(told, list), hoverinfo: "text", ...more });
+  const { column, classes } = colouring(colour);
+  const marker = { size, opacity: 0.85, line: { width: 0.5, color: themed("paper") } };
+  let legend = false;
+  if (column !== undefined && column.kind !== "text") {
+    traces.push(labelled(drawn.filter((i) => !column.isKnown(i)), { marker: { ...marker, color: themed("quiet") } }));
+    traces.push(labelled(drawn.filter((i) => column.isKnown(i)), { marker: { ...marker, ...shaded(column, drawn) } }));
+  } else {
+    for (const { label, colour: paint, has } of classes) {
+      const list = drawn.filter(has);
+      if (list.length) traces.push(labelled(list, { name: plain(label, 24), marker: { ...marker, color: paint } }));
+    }
+    legend = column !== undefined;
+    traces[0].showlegend = false;
+  }
+  const node = byId("scatter");
+  Plotly.react(node, traces, layoutOf({
+    height: 420, dragmode: "select", selections: [], showlegend: legend,
+    legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, title: { text: legend ? plain(column.label) : "" } },
+    newselection: { line: { color: themed("ink"), width: 1, dash: "dot" } },
+    xaxis: axisFor(horizontal), yaxis: axisFor(vertical), shapes: boxOf(selection, horizontal, vertical),
+  }), CONFIG);
+  node.axes = [horizontal, vertical];
+  return { rows: drawn.length, without: rows.length - drawn.length };
+}
+
+/** Colours on a scale, with the bar that explains it. */
+function shaded(column, rows) {
+  const values = rows.filter((i) => column.isKnown(i)).map((i) => column.data[i]);
+  const [low, high] = column.extent;
+  const scale = column.isLogarithmic ? Math.log10 : (x) => x;
+  const title = { text: plain(column.label, 30), side: "right" };
+  const bar = { title, thickness: 12, outlinewidth: 0, exponentformat: "power" };
+  if (column.isLogarithmic) {
+    const ticks = ticksBetween(low, high, 7, true);
+    Object.assign(bar, { tickvals: ticks.map(scale), ticktext: ticks.map((x) => number(x, 3)) });
+  }
+  if (column.kind === "date") Object.assign(bar, { tickvals: [low, high], ticktext: [low, high].map((x) => date(x).slice(0, 10)) });
+  return { color: values.map(scale), cmin: scale(low), cmax: scale(high), colorscale: scaleOf(ramp()), showscale: true, colorbar: bar };
+}
+
+/** Show the conditions on both axes of the scatter plot as a box. */
+function boxOf(selection, horizontal, vertical) {
+  const ends = (column) => {
+    const condition = selection.conditions.get(column.name);
+    if (condition === undefined) return null;
+    if (column.kind === "text") {
+      const codes = column.texts.map((text, code) => (condition.matches(text) ? code : -1)).filter((code) => code >= 0);
+      return codes.length ? [Math.min(...codes) - 0.4, Math.max(...codes) + 0.4] : null;
+    }
+    const { ranges } = condition;
+    const [low, high] = column.extent;
+    return ranges.length === 1 ? [Math.max(low, ranges[0].low), Math.min(high, ranges[0].high)] : null;
+  };
+  const [across, up] = [ends(horizontal), ends(vertical)];
+  if (across === null && up === null) return [];
+  return [{
+    type: "rect", xref: across ? "x" : "paper", yref: up ? "y" : "paper",
+    x0: across ? across[0] : 0, x1: across ? across[1] : 1, y0: up ? up[0] : 0, y1: up ? up[1] : 1,
+    line: { width: 1, dash: "dot", color: themed("ink") }, fillcolor: themed("ink"), opacity: 0.08, layer: "below",
+  }];
+}
+
+function brushScatter(selection, range) {
+  const ends = (column, given) => {
+    const values = given.map((end) => (column.kind === "date" ? readNumber(column, String(end)) : Number(end)));
+    return brushed(column, Math.min(...values), Math.max(...values));
+  };
+  const [horizontal, vertical] = byId("scatter").axes;
+  selection.set({ [horizontal.name]: ends(horizontal, range.x), [vertical.name]: ends(vertical, range.y) });
+}
