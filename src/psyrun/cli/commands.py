@@ -8,6 +8,7 @@ from pathlib import Path
 from psyrun import run
 from psyrun.cli.exits import FINE, INCOMPLETE
 from psyrun.cli.finding import debug, failures, logs
+from psyrun.cli.plotting import plot
 from psyrun.cli.running import run_tasks
 from psyrun.cli.status import show_status
 from psyrun.cli.tasks import Tasks
@@ -51,7 +52,7 @@ def _mb(size: int) -> str:
 
 def _kill(args: argparse.Namespace) -> int:
     def kill(task: TaskDef) -> int:
-        killed = run.kill(task)
+        killed = run.kill(task, refresh=args.refresh)
         print(f"{task.name}: {count(len(killed), 'job')} killed")
         for step in killed:
             print(f"  {step}")
@@ -125,6 +126,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "logs": logs,
     "merge": _merge,
     "new-task": _new_task,
+    "plot": plot,
     "status": show_status,
     "test": _test,
 }

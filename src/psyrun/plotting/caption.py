@@ -14,7 +14,7 @@ _STATISTICS = {
 }
 
 
-def tell_statistics(choice: Choice, spread: Spread, *, several: bool) -> str:
+def tell_statistics(choice: Choice, spread: Spread, *, several: bool, bands: bool = True) -> str:
     """Say what is not told apart, and what has been done with it.
 
     Parameters
@@ -25,6 +25,8 @@ def tell_statistics(choice: Choice, spread: Spread, *, several: bool) -> str:
         Which statistics.
     several : bool
         Whether there are several rows at a place.
+    bands : bool, optional
+        Whether more can be shown than the line in the midst, and single points.
 
     Returns
     -------
@@ -45,12 +47,14 @@ def tell_statistics(choice: Choice, spread: Spread, *, several: bool) -> str:
     if not several:
         return ""
     over = over or "rows with equal parameters"
-    if choice.form is Form.HEATMAP:
-        statistic = "mean" if spread in (Spread.SEM, Spread.SD) else "median"
-        return f"{statistic} over {over}"
+    middle = "median" if spread in (Spread.QUARTILES, Spread.RANGE) else "mean"
+    if choice.form is Form.HEATMAP or (
+        choice.form is Form.LINES and not bands and spread is not Spread.EACH
+    ):
+        return f"{middle} over {over}"
     if spread is Spread.EACH:
         return f"{_STATISTICS[spread]} {over}"
-    points = "; a point for each row" if choice.form is Form.STRIPS else ""
+    points = "; a point for each row" if choice.form is Form.STRIPS and bands else ""
     return f"{_STATISTICS[spread]} over {over}{points}"
 
 

@@ -7,13 +7,16 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from psyrun.exceptions import UsageError
+from psyrun.exceptions import UnknownColumnError
 from psyrun.failure import shorten
 from psyrun.values import as_numbers, canonical
 
 Codes = npt.NDArray[np.int64]
 
 MISSING_CODE = -1
+
+_LONG = 10_000_000
+"""Whole numbers from here on are written with an exponent."""
 
 
 class Kind(Enum):
@@ -22,7 +25,7 @@ class Kind(Enum):
     NUMBER = "numbers"
     CATEGORY = "categories"
     CURVE = "arrays"
-    OTHER = "values that are neither numbers nor names"
+    OTHER = "values that are neither numbers, names nor arrays of one dimension"
 
 
 class Column:
@@ -128,20 +131,26 @@ class Column:
 
     def level_names(self) -> list[str]:
         """Write the levels as they are shown."""
-        if self.kind is Kind.NUMBER:
-            return [show_number(level) for level in self.levels]
-        return [level if isinstance(level, str) else shorten(level) for level in self.levels]
+        if self.kind is not Kind.NUMBER:
+            return [level if isinstance(level, str) else shorten(level) for level in self.levels]
+        for digits in (4, 8, 17):
+            names = [show_number(level, digits) for level in self.levels]
+            if len(set(names)) == len(names):
+                break
+        return names
 
 
-def show_number(value: float) -> str:
-    """Write a number as short as it can be told.
+def show_number(value: float, digits: int) -> str:
+    """Write a number with so many significant digits, whole ones with all.
 
     Examples
     --------
-    >>> show_number(20000.0), show_number(0.1 + 0.2), show_number(1e-9), show_number(5)
+    >>> show_number(20000.0, 4), show_number(0.1 + 0.2, 4), show_number(1e-9, 4), show_number(5, 4)
     ('20000', '0.3', '1e-09', '5')
     """
-    return f"{value:.6g}"
+    if value % 1 == 0 and abs(value) < _LONG:
+        return str(int(value))
+    return f"{value:.{digits}g}"
 
 
 def make_column(name: str, values: Any, unit: str = "") -> Column:
@@ -265,7 +274,7 @@ class Table:
 
     def __getitem__(self, name: str) -> Column:
         if name not in self._columns:
-            raise UsageError(_unknown(name, [*self.params, *self.outputs]))
+            raise unknown_column(name, [*self.params, *self.outputs])
         return self._columns[name]
 
     def __contains__(self, name: str) -> bool:
@@ -294,9 +303,12 @@ class Table:
         )
 
 
-def _unknown(name: str, known: Sequence[str]) -> str:
+def unknown_column(name: str, known: Sequence[str]) -> UnknownColumnError:
+    """Return the error to raise where there is no such column."""
     from difflib import get_close_matches
 
     close = get_close_matches(name, known, n=3)
-    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else f"{', '.join(known)}."
-    return f"There is no column {name!r}; {hint if close else 'there are ' + hint}"
+    hint = f"did you mean {' or '.join(map(repr, close))}?" if close else ""
+    return UnknownColumnError(
+        f"There is no column {name!r}; {hint or 'there are ' + ', '.join(known) + '.'}"
+    )

@@ -11,7 +11,7 @@ from psyrun.extras import require
 from psyrun.files import write_whole
 from psyrun.plotting.caption import tell_left_out, tell_state, tell_statistics
 from psyrun.plotting.choice import Choice, Form, choose
-from psyrun.plotting.columns import Column, Kind, Table, make_column
+from psyrun.plotting.columns import Column, Kind, Table, make_column, unknown_column
 from psyrun.plotting.curves import unroll
 from psyrun.plotting.groups import Spread
 from psyrun.plotting.picture import Picture, compose
@@ -103,10 +103,12 @@ def describe(
     spread: str = "sem",
     *,
     panels: bool = True,
+    bands: bool = True,
 ) -> tuple[Picture, str]:
     """Choose a picture, and compute what is drawn and what is written below.
 
-    Parameters are those of `plot`.
+    Parameters are those of `plot`, whether to make panels that are not asked for, and whether
+    bands can be drawn.
     """
     wanted_form = _member(Form, form, "form") if form is not None else None
     statistics = _member(Spread, spread, "spread")
@@ -122,7 +124,7 @@ def describe(
         table, x, traces = unroll(table, y, x)
     choice = choose(table, y, x, color, facet, wanted_form, panels=panels, traces=traces)
     picture = compose(table, choice, statistics)
-    return picture, _caption(result, picture, statistics)
+    return picture, _caption(result, picture, statistics, bands=bands)
 
 
 def _member(kind: Any, name: str, what: str) -> Any:
@@ -134,14 +136,19 @@ def _member(kind: Any, name: str, what: str) -> Any:
 
 
 def _table(result: Result, y: str, named: Sequence[str]) -> Table:
-    columns = [make_column(name, result[name], result.units.get(name, "")) for name in result]
+    """Take the parameters and what is to be drawn; other outputs need not be read."""
+    for name in (y, *named):
+        if name not in result:
+            raise unknown_column(name, list(result))
+    # A file does not tell what its columns are: any may be parameters.
+    wanted = list(result) if result.space is None else [*result.params, y, *named]
+    columns = {name: make_column(name, result[name], result.units.get(name, "")) for name in wanted}
     params = set(result.params)
-    if result.space is None:  # a file does not tell what its columns are
-        params = {column.name for column in columns if column.name in named or _repeats(column)}
-        params.discard(y)
+    if result.space is None:
+        params = {name for name in columns if name in named or _repeats(columns[name])} - {y}
     return Table(
-        [column for column in columns if column.name in params],
-        [column for column in columns if column.name not in params],
+        [column for name, column in columns.items() if name in params],
+        [column for name, column in columns.items() if name not in params],
     )
 
 
@@ -151,9 +158,9 @@ def _repeats(column: Column) -> bool:
     return single and len(column.levels) <= len(column) // 2
 
 
-def _caption(result: Result, picture: Picture, spread: Spread) -> str:
+def _caption(result: Result, picture: Picture, spread: Spread, *, bands: bool) -> str:
     choice: Choice = picture.choice
-    told = [tell_statistics(choice, spread, several=picture.several)]
+    told = [tell_statistics(choice, spread, several=picture.several, bands=bands)]
     told += tell_left_out(picture.without_place, choice.shown, "no value of")
     told += tell_left_out(picture.without_value, [choice.y], "no number in")
     told += tell_state(len(result.scope), len(result.failed), len(result.pending))

@@ -9,10 +9,12 @@ from psyrun.plotting.choice import Form
 from psyrun.plotting.columns import Column
 from psyrun.plotting.marks import draw_panel, legend_handle
 from psyrun.plotting.palette import color_scale
-from psyrun.plotting.picture import Axis, Picture, is_scale
+from psyrun.plotting.picture import Axis, Panel, Picture, is_scale
 
 _SINGLE = (6.4, 4.0)
 _SMALL = (2.9, 2.4)
+_ROW = 3.2
+"""The height of panels, if all are in one row."""
 _WIDEST = 12.0
 _MARGIN = 0.09
 """Around everything, in inches as all sizes."""
@@ -41,6 +43,7 @@ def draw_figure(picture: Picture, caption: str, *, interactive: bool) -> Any:
     """
     n_rows, n_columns, places = _grid(picture)
     width, height = _SINGLE if len(picture.panels) == 1 else _SMALL
+    height = max(height, _ROW) if n_rows == 1 else height
     width = min(_WIDEST, max(_SINGLE[0], width * n_columns + 1.2))
     lines = _wrap(caption, width)
     below = (len(lines) * 1.35 * _CAPTION + 8) / 72
@@ -56,7 +59,7 @@ def draw_figure(picture: Picture, caption: str, *, interactive: bool) -> Any:
     shown = None
     for panel, (row, column) in zip(picture.panels, places, strict=True):
         shown = draw_panel(axes[row, column], picture, panel) or shown
-        axes[row, column].set_title(_title(picture, panel.facet), fontsize="medium")
+        axes[row, column].set_title(_title(picture, panel), fontsize="medium")
     _dress(picture, axes, places)
     visible = [axes[place] for place in places]
     if shown is not None or (picture.color is not None and is_scale(picture.color)):
@@ -100,13 +103,8 @@ def _grid(picture: Picture) -> tuple[int, int, list[tuple[int, int]]]:
     return -(-n // n_columns), n_columns, [divmod(i, n_columns) for i in range(n)]
 
 
-def _title(picture: Picture, facet: tuple[int, ...]) -> str:
-    told = []
-    for name, level in zip(picture.choice.facet, facet, strict=True):
-        column = picture.table[name]
-        unit = f" {column.unit}" if column.unit else ""
-        told.append(f"{name} = {_short(column.level_names()[level])}{unit}")
-    return "\n".join(told) if sum(map(len, told)) > 30 else ", ".join(told)
+def _title(picture: Picture, panel: Panel) -> str:
+    return "\n".join(textwrap.wrap(picture.title(panel), 30)).replace("$", r"\$")
 
 
 def _dress(picture: Picture, axes: Any, places: list[tuple[int, int]]) -> None:

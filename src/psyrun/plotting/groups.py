@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from psyrun.plotting.columns import Codes, Column
 from psyrun.pspace.codes import combine
+from psyrun.results.statistics import Grouping, Values
 
 Floats = npt.NDArray[np.float64]
 
@@ -87,32 +88,20 @@ def summarise(values: npt.NDArray[Any], ids: Codes, size: int, spread: Spread) -
     Summary
         With arrays of shape (size,).
     """
-    known = ~np.isnan(values)
-    numbers, ids = values[known].astype(np.float64), ids[known]
-    count = np.bincount(ids, minlength=size)
+    grouping = Grouping(ids)
+    known = Values(np.asarray(values, dtype=np.float64), grouping)
     if spread in (Spread.SEM, Spread.SD):
-        with np.errstate(invalid="ignore", divide="ignore"):
-            mean = np.bincount(ids, numbers, minlength=size) / count
-            square = np.bincount(ids, (numbers - mean[ids]) ** 2, minlength=size)
-            width = np.sqrt(square / (count - 1))
-            width[count < 2] = np.nan
-            if spread is Spread.SEM:
-                width /= np.sqrt(count)
-        return Summary(mean, mean - width, mean + width, count)
-    ends = (0.25, 0.75) if spread is Spread.QUARTILES else (0.0, 1.0)
-    ordered = numbers[np.lexsort((numbers, ids))]
-    starts = np.cumsum(count) - count
-    low, middle, high = (_quantile(ordered, starts, count, q) for q in (ends[0], 0.5, ends[1]))
+        width = known.sem if spread is Spread.SEM else known.std
+        statistics = known.mean, known.mean - width, known.mean + width
+    elif spread is Spread.QUARTILES:
+        statistics = known.median, known.quantile(0.25), known.quantile(0.75)
+    elif spread is Spread.RANGE:
+        statistics = known.median, known.min, known.max
+    else:
+        statistics = known.mean, known.mean, known.mean
+    count = np.zeros(size, dtype=np.int64)
+    count[grouping.present] = known.count
+    middle, low, high = np.full((3, size), np.nan)
+    for full, statistic in zip((middle, low, high), statistics, strict=True):
+        full[grouping.present] = statistic
     return Summary(middle, low, high, count)
-
-
-def _quantile(ordered: Floats, starts: Codes, count: Codes, share: float) -> Floats:
-    """Interpolate a quantile within groups of ordered values."""
-    result = np.full(len(count), np.nan)
-    some = count > 0
-    place = starts[some] + share * (count[some] - 1)
-    below = np.floor(place).astype(np.int64)
-    above = np.ceil(place).astype(np.int64)
-    part = place - below
-    result[some] = ordered[below] * (1 - part) + ordered[above] * part
-    return result

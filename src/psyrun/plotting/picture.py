@@ -126,6 +126,19 @@ class Picture:
         """The column that is told by colour."""
         return self.table[self.choice.color] if self.choice.color else None
 
+    @property
+    def is_shaded(self) -> bool:
+        """Whether each point has a colour of its own, on a scale."""
+        return any(part.shade is not None for panel in self.panels for part in panel.parts)
+
+    def title(self, panel: Panel) -> str:
+        """Say what a panel shows."""
+        told = []
+        for name, level in zip(self.choice.facet, panel.facet, strict=True):
+            column = self.table[name]
+            told.append(f"{name} = {column.level_names()[level]} {column.unit}".rstrip())
+        return ", ".join(told)
+
     def places(self, name: str) -> Floats:
         """Return where the levels of a parameter are along an axis."""
         column = self.table[name]

@@ -1,0 +1,67 @@
+"""psy plot."""
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from psyrun.cli.exits import FINE
+from psyrun.exceptions import UsageError
+
+if TYPE_CHECKING:
+    from psyrun.plotting.picture import Picture
+    from psyrun.results import Result
+
+
+def plot(args: argparse.Namespace) -> int:
+    """Draw an output of a task against its parameters."""
+    from psyrun.plotting.drawing import describe, save
+    from psyrun.results import load
+
+    result = load(args.task, partial=args.partial, taskdir=args.taskdir)
+    if args.where is not None:
+        result = result.where(args.where)
+    *axes, y = args.columns
+    if len(axes) > 1:
+        raise UsageError(
+            f"psy plot takes X and Y, or Y alone, not {len(args.columns)} columns; two parameters "
+            f"for the axes of a heat map are written as {axes[0]},{axes[1]}."
+        )
+    x = _names(result, axes[0]) if axes else []
+    if len(x) > 2:
+        raise UsageError(f"A picture has two axes, not {len(x)}: {', '.join(x)}.")
+    picture, caption = describe(
+        result,
+        y,
+        (x[0], x[1]) if len(x) == 2 else x[0] if x else None,
+        args.color,
+        _names(result, args.facet) if args.facet is not None else (),
+        args.form,
+        args.spread,
+        bands=args.output is not None,
+    )
+    if args.where is not None:
+        caption += f"; only {args.where}"
+    if args.output is not None:
+        save(picture, caption, Path(args.output))
+        print(f"wrote {args.output}\n{caption}")
+    else:
+        _show(picture, caption)
+    return FINE
+
+
+def _names(result: "Result", text: str) -> list[str]:
+    """Split names at commas, unless there is a column of that very name."""
+    return [text] if text in result else text.split(",")
+
+
+def _show(picture: "Picture", caption: str) -> None:
+    from rich.console import Console
+
+    from psyrun.plotting.terminal import draw_text
+
+    console = Console(highlight=False, soft_wrap=True)
+    colors = console.is_terminal and console.color_system is not None and not console.no_color
+    plain = not (console.encoding or "").lower().startswith("utf")
+    console.print(
+        draw_text(picture, caption, console.width, colors=colors, ascii_only=plain), end=""
+    )
