@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from psyrun import run
+from psyrun.cli.endings import ends_as_json, print_ends
 from psyrun.cli.exits import FINE, INCOMPLETE
 from psyrun.cli.tasks import Tasks
 from psyrun.cli.wording import hint
@@ -29,10 +30,13 @@ def failures(args: argparse.Namespace) -> int:
     def one(task: TaskDef) -> int:
         found = run.survey(task)
         groups = finding.failures(found)
+        jobs = run.jobs_of(task)
+        ends = run.ends_of(task, jobs)
         if args.json:
-            shown.append(_as_json(task, groups))
+            shown.append(_as_json(task, groups) | {"jobs": ends_as_json(ends)})
         else:
             _print_groups(task, found, groups, verbose=args.verbose)
+            print_ends(task, jobs, ends)
         return FINE
 
     code = Tasks(args).each(one)

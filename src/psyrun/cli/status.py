@@ -5,9 +5,10 @@ import json
 from typing import Any, NamedTuple
 
 from psyrun import run
+from psyrun.cli.endings import describe_ends
 from psyrun.cli.exits import FINE
 from psyrun.cli.tasks import Tasks
-from psyrun.cli.wording import count, hint
+from psyrun.cli.wording import hint
 from psyrun.failure import show_assignment
 from psyrun.tasks import TaskDef
 
@@ -32,6 +33,7 @@ _HEADINGS = (
 class _Status(NamedTuple):
     found: run.Survey
     jobs: run.Jobs
+    ends: run.Ends
 
     @property
     def remaining(self) -> float | None:
@@ -47,7 +49,8 @@ def show_status(args: argparse.Namespace) -> int:
 
     def look_at(task: TaskDef) -> int:
         found = run.survey(task)
-        shown.append(_Status(found, run.jobs_of(task, refresh=args.refresh)))
+        jobs = run.jobs_of(task, refresh=args.refresh)
+        shown.append(_Status(found, jobs, run.ends_of(task, jobs)))
         return FINE
 
     code = tasks.each(look_at)
@@ -63,7 +66,7 @@ def show_status(args: argparse.Namespace) -> int:
 
 
 def _as_json(status: _Status) -> dict[str, Any]:
-    found, jobs = status
+    found, jobs, ends = status
     completed, failed = len(found.ledger.completed), len(found.ledger.failed)
     return {
         "name": found.task.name,
@@ -74,6 +77,9 @@ def _as_json(status: _Status) -> dict[str, Any]:
         "running_jobs": len(jobs.running),
         "queued_jobs": len(jobs.queued),
         "lost_jobs": len(jobs.lost),
+        "ended_jobs": ends.counts(),
+        "round": jobs.brief.round if jobs.brief is not None else 0,
+        "rounds": jobs.brief.rounds if jobs.brief is not None else 0,
         "rows_per_second": jobs.rate if jobs.running else None,
         "remaining_seconds": status.remaining,
         "up_to_date": found.up_to_date,
@@ -82,7 +88,7 @@ def _as_json(status: _Status) -> dict[str, Any]:
 
 
 def _line(status: _Status) -> tuple[str, ...]:
-    found, jobs = status
+    found, jobs, _ = status
     completed, failed = len(found.ledger.completed), len(found.ledger.failed)
     return (
         found.task.name,
@@ -127,13 +133,18 @@ def _print_table(lines: list[tuple[str, ...]]) -> None:
 
 
 def _print_notes(status: _Status) -> None:
-    found, jobs = status
+    found, jobs, ends = status
     name = found.task.name
     if found.changes and found.history.digest is not None:
         print(f"{name}: {' and '.join(found.changes)} changed since these rows were computed")
-    if jobs.lost and not jobs.running:
-        jobs_lost = count(len(jobs.lost), "job")
-        print(f"{name}: {jobs_lost} lost without a word; see '{hint('logs', name)}'")
+    if jobs and jobs.brief is not None and jobs.brief.round:
+        print(f"{name}: round {jobs.brief.round} of {jobs.brief.rounds}")
+    if jobs.trouble:
+        print(f"{name}: {jobs.trouble}")
+    if counts := ends.counts():
+        print(f"{name}: {describe_ends(counts)}; see '{hint('failures', name)}'")
+    if ends.note:
+        print(f"{name}: {ends.note}")
     for damage in found.ledger.damages:
         if not (damage.torn and jobs.running):
             what = "ends in a torn row" if damage.torn else "is damaged"

@@ -4,8 +4,9 @@ from psyrun.plan import MERGE, steps_of
 from psyrun.run.cleaning import clean, files_of
 from psyrun.run.command import command_of, job_name
 from psyrun.run.decision import Decision, decide
+from psyrun.run.ends import Ends
 from psyrun.run.gathering import merge_directory
-from psyrun.run.jobs import Jobs, jobs_of, kill
+from psyrun.run.jobs import Jobs, ends_of, jobs_of, kill
 from psyrun.run.overriding import find_scheduler, override, parse_arguments
 from psyrun.run.planning import Started, make_plan
 from psyrun.run.selection import parse_rows, rows_where
@@ -16,6 +17,7 @@ from psyrun.run.trial import prepare_call, try_first_row
 __all__ = [
     "MERGE",
     "Decision",
+    "Ends",
     "Jobs",
     "Started",
     "Survey",
@@ -23,6 +25,7 @@ __all__ = [
     "command_of",
     "decide",
     "end_of",
+    "ends_of",
     "files_of",
     "find_scheduler",
     "job_name",

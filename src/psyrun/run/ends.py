@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from psyrun.exceptions import SchedulerError
 from psyrun.files import read_shared, write_whole
-from psyrun.jobstate import BY_SIGNAL, BY_TIME, JobState, read_states
+from psyrun.jobstate import BY_FAILURES, BY_SIGNAL, BY_TIME, JobState, read_states
 from psyrun.plan import MERGE, Brief, steps_of
 from psyrun.run.submitted import read_submitted
 from psyrun.scheduler import Scheduler
@@ -25,6 +25,7 @@ from psyrun.scheduler.base import (
     PREEMPTED,
     TIMED_OUT,
     JobEnd,
+    JobId,
 )
 from psyrun.workdir import PlanDir
 
@@ -44,7 +45,7 @@ class Ends(NamedTuple):
     Attributes
     ----------
     jobs : dict of str to JobEnd
-        The end of each process job; it is *lost* if nobody knows.
+        The end of each process job that was submitted; it is *lost* if nobody knows.
     note : str
         Why rows were not sent again, if that had to be decided.
     """
@@ -109,27 +110,29 @@ def find_out_ends(brief: Brief, files: PlanDir, find_scheduler: Callable[[], Sch
         Returns the scheduler that the jobs are on; may raise `SchedulerError`.
     """
     states = {state.step: state for _, state in read_states(files.all_jobs())}
-    steps = [step for step in steps_of(brief) if step != MERGE]
+    ids = dict(read_submitted(files).jobs)
+    steps = [s for s in steps_of(brief) if s != MERGE and (s in ids or s in states)]
     told = read_told(files)
     unclear = [s for s in steps if s not in told.jobs and not _has_reason(states.get(s))]
     if unclear and not (told.last and told.last - told.first > _PATIENCE):
-        told = _ask(told, files, unclear, find_scheduler)
+        told = _ask(told, files, {s: ids[s] for s in unclear if s in ids}, find_scheduler)
     jobs = {step: _judge(states.get(step), told.jobs.get(step)) for step in steps}
     return Ends(jobs, told.note)
 
 
 def _ask(
-    told: Told, files: PlanDir, steps: list[str], find_scheduler: Callable[[], Scheduler]
+    told: Told,
+    files: PlanDir,
+    ids: dict[str, JobId],
+    find_scheduler: Callable[[], Scheduler],
 ) -> Told:
     """Ask a scheduler how jobs have ended, and write it down."""
-    ids = dict(read_submitted(files).jobs)
-    asked = {step: ids[step] for step in steps if step in ids}
-    if not asked:
+    if not ids:
         return told
     now = time.time()
     with suppress(SchedulerError, OSError):
-        answers = find_scheduler().ends_of(list(asked.values()))
-        ends = {step: answers[jobid] for step, jobid in asked.items() if jobid in answers}
+        answers = find_scheduler().ends_of(list(ids.values()))
+        ends = {step: answers[jobid] for step, jobid in ids.items() if jobid in answers}
         told = told._replace(jobs=told.jobs | ends, first=told.first or now, last=now)
         told.write(files)
     return told
@@ -146,8 +149,11 @@ def _judge(state: JobState | None, told: JobEnd | None) -> JobEnd:
         return told or JobEnd(LOST)
     if state.how == "finished":
         return JobEnd(COMPLETED)
+    if state.by == BY_FAILURES:
+        return JobEnd(COMPLETED, state.why)
     if state.by == BY_TIME:
         return JobEnd(TIMED_OUT, state.why)
-    if state.by == BY_SIGNAL and told is not None and told.state not in (COMPLETED, FAILED):
-        return told
+    if state.by == BY_SIGNAL:
+        knows = told is not None and told.state not in (COMPLETED, FAILED)
+        return told if told and knows else JobEnd(CANCELLED, state.why)
     return JobEnd(FAILED, state.why)

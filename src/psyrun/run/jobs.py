@@ -10,7 +10,7 @@ from psyrun.exceptions import SchedulerError
 from psyrun.jobstate import JobState, age_of, is_running, read_states
 from psyrun.merging.history import newest_plan
 from psyrun.plan import MERGE, Brief, steps_of
-from psyrun.run.ends import read_told
+from psyrun.run.ends import Ends, find_out_ends, read_told
 from psyrun.run.overriding import scheduler_of
 from psyrun.run.submitted import read_submitted
 from psyrun.run.survey import workdir_of
@@ -37,6 +37,10 @@ class Jobs(NamedTuple):
         Rows a second that the running jobs have evaluated so far.
     trouble : str
         Why the scheduler could not be asked about the others, empty if it could.
+    in_order : bool
+        Whether all process jobs have ended in good order.
+    brief, files : Brief, PlanDir or None
+        The plan, if there is any.
     """
 
     running: list[str]
@@ -45,6 +49,9 @@ class Jobs(NamedTuple):
     lost: list[str]
     rate: float
     trouble: str = ""
+    in_order: bool = True
+    brief: Brief | None = None
+    files: PlanDir | None = None
 
     def __bool__(self) -> bool:
         return bool(self.running or self.queued or self.starting)
@@ -92,7 +99,27 @@ def _jobs_of_plan(task: TaskDef, brief: Brief, files: PlanDir, *, refresh: bool 
         known = {*states, *(step for step, _ in submitted.jobs)}
         queued += [step for step in steps_of(brief) if step not in known]
     lost = [step for step in states if step not in {*running, *queued, *ended}]
-    return Jobs(running, queued, starting, lost, rate, trouble)
+    finished = {step for step, (_, state) in states.items() if state.how == "finished"}
+    in_order = finished.issuperset(steps_of(brief)[:-1])
+    return Jobs(running, queued, starting, lost, rate, trouble, in_order, brief, files)
+
+
+def ends_of(task: TaskDef, jobs: Jobs) -> Ends:
+    """Find out how the jobs of the newest plan have ended, if none is at work any more.
+
+    Parameters
+    ----------
+    task : TaskDef
+        The task.
+    jobs : Jobs
+        What `jobs_of` has found.
+    """
+    brief, files = jobs.brief, jobs.files
+    if brief is None or files is None or jobs or jobs.trouble:
+        return Ends({})
+    if jobs.in_order:
+        return Ends({}, read_told(files).note)
+    return find_out_ends(brief, files, lambda: scheduler_of(task, brief, files))
 
 
 def _rate(state: JobState) -> float:
@@ -178,7 +205,7 @@ def _kill_plan(task: TaskDef, brief: Brief, files: PlanDir, *, refresh: bool) ->
     if not jobs:
         return []
     alive = {*jobs.running, *jobs.queued}
-    if jobs.starting and brief.process.alive():
+    if jobs.starting and brief.process.alive() and not brief.is_of_function:
         _terminate(brief.process.pid)
     scheduler = scheduler_of(task, brief, files)
     ids = [jobid for step, jobid in read_submitted(files).jobs if step in alive]
