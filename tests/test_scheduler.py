@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -160,6 +161,75 @@ class TestSqsub(SchedulerContract):
 
     def make_scheduler(self):
         return Sqsub(self.workdir)
+
+
+RUN_WHEN_DUE = """
+import os, signal, subprocess, sys, time
+job, output, before, *command = sys.argv[1:]
+directory = os.path.dirname(job)
+while not all(os.path.exists(f"{directory}/{number}.ended") for number in before.split()):
+    time.sleep(0.01)
+open(job + ".running", "w").close()
+with open(output, "a") as f:
+    subprocess.call(command, stdout=f, stderr=subprocess.STDOUT)
+open(job + ".ended", "w").close()
+"""
+
+
+class WrittenFor08(Scheduler):
+    """A scheduler as one wrote it for psyrun 0.8: what that asked for and no more."""
+
+    def __init__(self, directory, processes):
+        self.directory = directory
+        self.processes = processes
+
+    def file(self, jobid, ext):
+        return self.directory / f"{jobid}{ext}"
+
+    def submit(self, args, output_filename, name=None, depends_on=None, scheduler_args=None):
+        jobid = len(list(self.directory.glob("*.name"))) + 1
+        before = " ".join(str(x) for x in depends_on or [])
+        job = str(self.file(jobid, ""))
+        command = [sys.executable, "-c", RUN_WHEN_DUE, job, output_filename, before, *args]
+        process = subprocess.Popen(command, start_new_session=True)
+        self.processes.append(process)
+        self.file(jobid, ".pid").write_text(str(process.pid))
+        self.file(jobid, ".name").write_text(str(name))
+        return jobid
+
+    def submit_array(
+        self, n, args, output_filename, name=None, depends_on=None, scheduler_args=None
+    ):
+        raise NotImplementedError("Job arrays not supported.")
+
+    def kill(self, jobid):
+        os.killpg(int(self.file(jobid, ".pid").read_text()), signal.SIGKILL)
+        self.file(jobid, ".ended").touch()
+
+    def get_status(self, jobid):
+        if not self.file(jobid, ".name").exists() or self.file(jobid, ".ended").exists():
+            return None
+        status = "R" if self.file(jobid, ".running").exists() else "Q"
+        return JobStatus(jobid, status, self.file(jobid, ".name").read_text())
+
+    def get_jobs(self):
+        numbers = [int(x.stem) for x in self.directory.glob("*.name")]
+        return [x for x in numbers if not self.file(x, ".ended").exists()]
+
+
+class TestSchedulerWrittenFor08(SchedulerContract):
+    makes_directories = False
+
+    @pytest.fixture(autouse=True)
+    def _directory(self, tmp_path_factory):
+        self.directory = tmp_path_factory.mktemp("jobs")
+        self.processes = []
+        yield
+        for process in self.processes:
+            process.wait()
+
+    def make_scheduler(self):
+        return WrittenFor08(self.directory, self.processes)
 
 
 # --- ImmediateRun -------------------------------------------------------------------------------

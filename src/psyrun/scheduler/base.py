@@ -144,7 +144,13 @@ class Scheduler:
     def kill_all(self, jobids: Sequence[JobId]) -> None:
         """Kill several jobs; those that have ended do no harm."""
         for jobid in jobids:
-            self.kill(jobid)
+            try:
+                self.kill(jobid)
+            except Exception:
+                self.refresh()
+                status = self.get_status(jobid)
+                if status is not None and status.status != "D":
+                    raise
 
     def ends_of(self, jobids: Sequence[JobId]) -> dict[JobId, JobEnd]:
         """Return how jobs have ended, of those for which that is known."""

@@ -3,6 +3,7 @@
 import os
 import subprocess
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from psyrun.processes import WATCH_PARENT
@@ -43,7 +44,9 @@ class ImmediateRun(Scheduler):
         """
         self._last_id += 1
         environment = os.environ | {WATCH_PARENT: str(os.getpid())}
-        with open(output_filename, "ab") as output:  # noqa: PTH123 - the name may be a str
+        path = Path(output_filename)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab") as output:
             process = subprocess.Popen(  # noqa: S603 - words, not a shell's line
                 args,
                 stdin=subprocess.DEVNULL,

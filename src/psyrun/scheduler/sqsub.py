@@ -80,6 +80,7 @@ class Sqsub(Scheduler):
         for required in ("timelimit", "memory"):
             if values.get(required) is None:
                 raise SchedulerError(f"Sqsub needs {required!r} in scheduler_args.")
+        Path(output_filename).parent.mkdir(parents=True, exist_ok=True)
         directory = Path(self.workdir)
         directory.mkdir(parents=True, exist_ok=True)
         idfile = directory / f"id-{os.getpid()}-{os.urandom(4).hex()}"

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from psyrun.scheduler import Scheduler
+from psyrun.scheduler.base import CANCELLED, COMPLETED, FAILED, JobEnd
 
 ODD_ARGUMENTS = [
     *("plain", "", " ", "two words", "-v", "--help", "a=b", "tab\there", "line\nbreak", "ünïcødé"),
@@ -31,7 +32,7 @@ sys.exit(int(code))
 
 
 class SchedulerContract:
-    """The tests that each scheduler passes, to derive from; they submit about 20 quick jobs.
+    """The tests that each scheduler passes, to derive from; they submit about 40 quick jobs.
 
     Examples
     --------
@@ -51,10 +52,13 @@ class SchedulerContract:
         Arguments for each job.
     patience : float
         Seconds that a job may take to be run.
+    makes_directories : bool
+        Whether the directory of a job's output is made if it is missing.
     """
 
     scheduler_args: ClassVar[Mapping[str, Any]] = {}
     patience: ClassVar[float] = 60.0
+    makes_directories: ClassVar[bool] = True
 
     def make_scheduler(self) -> Scheduler:
         """Return the scheduler to test; this is called anew for each question to it."""
@@ -77,6 +81,28 @@ class SchedulerContract:
         log.write_text("before\n")
         self._wait_for_end_of(self._submit(_TELL_TWICE, output=log))
         assert log.read_text().splitlines() == ["before", "out", "err"]
+
+    def test_a_missing_directory_for_the_output_is_made(self, tmp_path: Path) -> None:
+        if not self.makes_directories:
+            return
+        log = tmp_path / "not" / "there" / "log"
+        self._wait_for_end_of(self._submit(_TELL, "a", output=log))
+        assert json.loads(log.read_text()) == ["a"]
+
+    def test_a_preview_submits_nothing(self, tmp_path: Path) -> None:
+        before = set(self._asked_anew().get_jobs())
+        for n in (None, 3):
+            told = self.make_scheduler().preview(
+                [sys.executable, "-c", _TELL, "this-argument"],
+                str(tmp_path / "log"),
+                "a:process",
+                None,
+                dict(self.scheduler_args),
+                n,
+            )
+            assert "this-argument" in told
+        assert set(self._asked_anew().get_jobs()) <= before
+        assert not (tmp_path / "log").exists()
 
     def test_a_job_starts_when_those_it_depends_on_have_ended_also_if_they_failed(
         self, tmp_path: Path
@@ -142,6 +168,46 @@ class SchedulerContract:
         self._wait_for_end_of(ten)
         assert (tmp_path / "notes").read_text().split() == ["ten"]
 
+    def test_several_jobs_are_killed_at_once_whether_or_not_they_have_ended(
+        self, tmp_path: Path
+    ) -> None:
+        if self._is_serial():
+            self.make_scheduler().kill_all([])
+            return
+        ended = self._submit(_TELL, output=tmp_path / "log")
+        self._wait_for_end_of(ended)
+        jobs = [self._submit_note(tmp_path, f"a{i}") for i in range(3)]
+        self._wait_until(lambda: all(self._status(jobid) == "R" for jobid in jobs))
+        self.make_scheduler().kill_all([ended, jobs[0], jobs[2]])
+        self._wait_for_end_of(jobs[0])
+        self._wait_for_end_of(jobs[2])
+        assert self._status(jobs[1]) == "R"
+        (tmp_path / "allowed").touch()
+        self._wait_for_end_of(jobs[1])
+        assert (tmp_path / "notes").read_text().split() == ["a1"]
+
+    def test_how_a_job_has_ended_is_told_truly_if_at_all(self, tmp_path: Path) -> None:
+        if self._is_serial():
+            return
+        killed = self._submit_note(tmp_path, "killed")
+        self._wait_until(lambda: self._status(killed) == "R")
+        assert self._asked_anew().ends_of([killed]) == {}
+        self.make_scheduler().kill(killed)
+        self._wait_for_end_of(killed)
+        (tmp_path / "allowed").touch()
+        good, bad = self._submit_note(tmp_path, "a"), self._submit_note(tmp_path, "b", 3)
+        for jobid in (good, bad):
+            self._wait_for_end_of(jobid)
+        expected = {killed: CANCELLED, good: COMPLETED, bad: FAILED}
+        told: dict[Any, JobEnd] = {}
+
+        def all_told() -> bool:
+            told.update(self._asked_anew().ends_of([killed, good, bad]))
+            return not told or len(told) == len(expected)
+
+        self._wait_until(all_told)
+        assert {jobid: end.state for jobid, end in told.items()} in ({}, expected)
+
     def test_an_argument_may_depend_on_the_name_of_the_job(self, tmp_path: Path) -> None:
         asked = []
 
@@ -155,21 +221,60 @@ class SchedulerContract:
         assert json.loads((tmp_path / "log").read_text()) == []
 
     def test_an_array_is_as_many_jobs(self, tmp_path: Path) -> None:
-        scheduler = self.make_scheduler()
+        array = self._submit_array(tmp_path, 3, _TELL, "%a", "x %a y%a", *ODD_ARGUMENTS)
+        if array is None:
+            return
+        self._wait_for_end_of(self._submit(_TELL, output=tmp_path / "log", depends_on=[array]))
+        told = [json.loads((tmp_path / f"log-{i}").read_text()) for i in range(3)]
+        assert told == [[str(i), f"x {i} y{i}", *ODD_ARGUMENTS] for i in range(3)]
+
+    def test_the_jobs_of_an_array_are_known_and_killed_singly(self, tmp_path: Path) -> None:
+        paths = [str(tmp_path / "allowed"), str(tmp_path / "notes")]
+        array = self._submit_array(tmp_path, 3, _NOTE_WHEN_ALLOWED, *paths, "a%a", "0")
+        if array is None:
+            return
+        zero, one, two = (self.make_scheduler().member(array, index) for index in range(3))
+        assert [zero, one, two] == json.loads(json.dumps([zero, one, two]))
+        self._wait_until(lambda: all(self._status(jobid) == "R" for jobid in (zero, one, two)))
+        assert {zero, one, two} <= set(self._asked_anew().get_jobs())
+        self.make_scheduler().kill(one)
+        self._wait_for_end_of(one)
+        assert self._status(zero) == self._status(two) == "R"
+        self.make_scheduler().kill_all([zero, one])
+        self._wait_for_end_of(zero)
+        (tmp_path / "allowed").touch()
+        self._wait_for_end_of(two)
+        assert (tmp_path / "notes").read_text().split() == ["a2"]
+
+    def test_a_whole_array_is_killed(self, tmp_path: Path) -> None:
+        paths = [str(tmp_path / "allowed"), str(tmp_path / "notes")]
+        array = self._submit_array(tmp_path, 3, _NOTE_WHEN_ALLOWED, *paths, "a%a", "0")
+        if array is None:
+            return
+        members = [self.make_scheduler().member(array, index) for index in range(3)]
+        self.make_scheduler().kill_all(members)
+        for jobid in members:
+            self._wait_for_end_of(jobid)
+        assert not set(members) & set(self._asked_anew().get_jobs())
+        assert not (tmp_path / "notes").exists()
+
+    def test_the_most_jobs_of_an_array_are_told_if_there_is_a_limit(self) -> None:
+        limit = self.make_scheduler().array_limit()
+        assert limit is None or limit > 0
+
+    def _submit_array(self, directory: Path, n: int, code: str, *args: str) -> Any:
+        """Submit an array; return None if the scheduler has none."""
         try:
-            array = scheduler.submit_array(
-                3,
-                [sys.executable, "-c", _TELL, "%a", "x %a y%a", *ODD_ARGUMENTS],
-                str(tmp_path / "log-%a"),
+            return self.make_scheduler().submit_array(
+                n,
+                [sys.executable, "-c", code, *args],
+                str(directory / "log-%a"),
                 "a:process",
                 None,
                 dict(self.scheduler_args),
             )
         except NotImplementedError:
-            return
-        self._wait_for_end_of(self._submit(_TELL, output=tmp_path / "log", depends_on=[array]))
-        told = [json.loads((tmp_path / f"log-{i}").read_text()) for i in range(3)]
-        assert told == [[str(i), f"x {i} y{i}", *ODD_ARGUMENTS] for i in range(3)]
+            return None
 
     def _is_serial(self) -> bool:
         return self.make_scheduler().serial
