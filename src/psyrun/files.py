@@ -38,7 +38,9 @@ def replacing(path: str | os.PathLike[str], *, durable: bool = True) -> Iterator
         If the file cannot be written; it names *path*.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem}.{os.getpid()}-{os.urandom(4).hex()}{path.suffix}")
+    ext = "".join(path.suffixes[-2:] if path.suffix == ".zip" else path.suffixes[-1:])
+    stem = path.name.removesuffix(ext)
+    temporary = path.with_name(f".{stem}.{os.getpid()}-{os.urandom(4).hex()}{ext}")
     try:
         yield temporary
         if durable:

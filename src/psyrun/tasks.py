@@ -101,7 +101,8 @@ class Config:
         Lines for the shell that a job executes first, such as ``'module load gcc'``. If one of them
         fails, the job ends.
     store : Store, default: `PickleStore`
-        Format of the result.
+        Format of the result. A task that sets *resultfile* and no store has the one that belongs to
+        the extension of this file.
     timeout : float or None, default: None
         Seconds that a row may take; None stands for no limit.
     units : dict of str to str, default: ``{}``
@@ -230,10 +231,11 @@ class TaskDef(Config):
         _warn_of_near_misses(self.name, self.path, vars(module))
         try:
             check_task_name(self.name)
-            _check(self)
+            check_variables(self)
             _check_type(conf, "scheduler_args", Mapping, "a dict")
             self.scheduler_args = merged_arguments(conf.scheduler_args, self.scheduler_args)
-        except UsageError as err:
+            _choose_store(self, explicit="store" in vars(module))
+        except (MissingExtraError, UsageError) as err:
             raise TaskLoadError(f"{_shown(self.path)}: {err}") from None
 
     def make_evaluator(self, number: int) -> Evaluator:

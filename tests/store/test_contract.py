@@ -1,8 +1,12 @@
 """All stores pass the contract."""
 
 from psyrun.store import AutodetectStore, PickleStore
+from psyrun.store.csv import CsvStore
 from psyrun.store.h5 import H5Store
+from psyrun.store.netcdf import NetCDFStore
 from psyrun.store.npz import NpzStore
+from psyrun.store.parquet import ParquetStore
+from psyrun.store.zarr import ZarrStore
 from psyrun.testing import StoreContract
 from psyrun.testing.stores import KINDS
 
@@ -44,6 +48,39 @@ class TestH5StoreElsewhere(StoreContract):
 class TestH5StoreInTheRoot(StoreContract):
     def make_store(self):
         return H5Store(node="/")
+
+
+class TestCsvStore(StoreContract):
+    kinds = ("bool", "int", "float", "text", "datetime")
+    kills = 30
+
+    def make_store(self):
+        return CsvStore()
+
+
+class TestParquetStore(StoreContract):
+    kinds = tuple(kind for kind in KINDS if kind not in ("complex", "object"))
+    kills = 2
+
+    def make_store(self):
+        return ParquetStore()
+
+
+class TestNetCDFStore(StoreContract):
+    kinds = tuple(kind for kind in KINDS if kind not in ("complex", "object"))
+    kills = 1
+    examples = 15  # opening and closing take their time
+
+    def make_store(self):
+        return NetCDFStore()
+
+
+class TestZarrStore(StoreContract):
+    kills = 1
+    examples = 15
+
+    def make_store(self):
+        return ZarrStore()
 
 
 class TestAutodetectStore(StoreContract):

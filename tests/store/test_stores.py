@@ -161,8 +161,8 @@ class TestAutodetection:
         assert type(AutodetectStore.get_concrete_store(f"a.b{store.ext}")) is type(store)
 
     def test_an_unknown_extension_is_refused(self):
-        with pytest.raises(StoreError, match=r"'result\.csv'.*\.h5, \.npz, \.pkl"):
-            AutodetectStore().load("result.csv")
+        with pytest.raises(StoreError, match=r"'result\.xyz'.*\.h5, \.nc, \.npz, \.parquet, \.pkl"):
+            AutodetectStore().load("result.xyz")
 
     def test_importing_stores_does_not_import_pytables(self):
         code = "import sys, psyrun.store; sys.exit('tables' in sys.modules)"

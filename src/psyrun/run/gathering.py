@@ -41,12 +41,12 @@ def merge_directory(directory: Path, merged: Path) -> tuple[str, list[str]]:
         return _merge_journals(workdir, merged)
     files = sorted(
         path
-        for path in directory.glob(f"*{merged.suffix}")
+        for path in directory.glob(f"*{store.ext}")
         if path.is_file() and path.absolute() != merged.absolute()
     )
     if not files:
         raise UsageError(
-            f"There are no {merged.suffix} files in {str(directory)!r}, and it is not the "
+            f"There are no {store.ext} files in {str(directory)!r}, and it is not the "
             f"directory of a task either."
         )
     store.save_chunks(str(merged), (dict(store.load(str(path))) for path in files))

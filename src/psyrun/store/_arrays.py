@@ -64,14 +64,19 @@ def check_values(data: Mapping[str, object], store: str) -> None:
 
 def to_column(name: str, values: Sequence[Any], store: str) -> Array:
     """Convert a column; see `to_columns`."""
+    check_name(name, store)
+    try:
+        return as_column(values)
+    except Unstorable as problem:
+        raise problem.named(name, store) from None
+
+
+def check_name(name: object, store: str) -> None:
+    """Refuse what is no name of a column."""
     if not isinstance(name, str) or "\0" in name:
         raise StoreTypeError(
             f"{store} cannot hold a column named {name!r}; use text without NUL characters."
         )
-    try:
-        return _column(values)
-    except Unstorable as problem:
-        raise problem.named(name, store) from None
 
 
 def join_columns(parts: Sequence[tuple[dict[str, Array], int]], store: str) -> dict[str, Array]:
@@ -91,7 +96,14 @@ def lacking(n: int) -> Array:
     return np.full(n, MISSING)
 
 
-def _column(values: Sequence[Any] | Array) -> Array:
+def as_column(values: Sequence[Any] | Array) -> Array:
+    """Convert a column.
+
+    Raises
+    ------
+    Unstorable
+        If it cannot be converted.
+    """
     if type(values) is np.ndarray and values.dtype.kind in "biufcMm":
         return _plain(values)
     rows = list(values)

@@ -171,14 +171,14 @@ class AutodetectStore(Store):
         StoreError
             If no installed store has this extension.
         """
-        ext = Path(filename).suffix.lower()
-        stores = _registered()
-        if ext not in stores:
+        ext = registered_extension(filename)
+        if ext is None:
             raise StoreError(
                 f"No store is known for {os.fspath(filename)!r}: use one of the extensions "
-                f"{', '.join(sorted(stores))}, or install a package with a store for {ext!r}."
+                f"{', '.join(sorted(_registered()))}, or install a package with a store for "
+                f"{Path(filename).suffix!r}."
             )
-        store: Store = stores[ext].load()()
+        store: Store = _registered()[ext].load()()
         return store
 
     def save(self, filename: FilePath, data: Columns) -> None:  # noqa: D102  # as in Store
@@ -199,12 +199,27 @@ class AutodetectStore(Store):
         return self.get_concrete_store(filename).iter_chunks(filename, size)
 
 
+def registered_extension(filename: FilePath) -> str | None:
+    """Return the extension by which the store of a file is known, None if none is."""
+    name = Path(filename).name.lower()
+    return max((ext for ext in _registered() if name.endswith(ext)), key=len, default=None)
+
+
 @cache
 def _registered() -> "dict[str, EntryPoint]":
     """Return the entry point of the store for each extension."""
     from importlib.metadata import EntryPoint, entry_points  # takes long to load
 
-    built_in = {".h5": "h5:H5Store", ".npz": "npz:NpzStore", ".pkl": "pickle:PickleStore"}
+    built_in = {
+        ".csv": "csv:CsvStore",
+        ".h5": "h5:H5Store",
+        ".nc": "netcdf:NetCDFStore",
+        ".npz": "npz:NpzStore",
+        ".parquet": "parquet:ParquetStore",
+        ".pkl": "pickle:PickleStore",
+        ".zarr": "zarr:ZarrStore",
+        ".zarr.zip": "zarr:ZarrStore",
+    }
     return {point.name: point for point in entry_points(group="psyrun.stores")} | {
         ext: EntryPoint(ext, f"psyrun.store.{value}", "psyrun.stores")
         for ext, value in built_in.items()

@@ -64,10 +64,13 @@ class StoreContract:
         The keys of `psyrun.testing.stores.KINDS` that the store holds.
     kills : int
         How many processes to kill while they append.
+    examples : int
+        How many sequences of operations to try.
     """
 
     kinds: ClassVar[tuple[str, ...]] = tuple(kind for kind in KINDS if kind != "object")
     kills: ClassVar[int] = 5
+    examples: ClassVar[int] = 60
 
     def make_store(self) -> Store:
         """Return the store to test."""
@@ -188,13 +191,19 @@ class StoreContract:
     def test_what_is_to_be_stored_passes_the_check(self) -> None:
         self.make_store().check({"a": 1.5, "b": 1, "c": None})
 
-    @settings(
-        max_examples=60,
-        deadline=None,
-        suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow],
-    )
-    @given(data=st.data())
-    def test_any_operations_give_the_same_as_a_list_of_rows(self, data: st.DataObject) -> None:
+    def test_any_operations_give_the_same_as_a_list_of_rows(self) -> None:
+        @settings(
+            max_examples=self.examples,
+            deadline=None,
+            suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow],
+        )
+        @given(data=st.data())
+        def compare(data: st.DataObject) -> None:
+            self._compare(data)
+
+        compare()
+
+    def _compare(self, data: st.DataObject) -> None:
         store = self.make_store()
         tables = st.lists(self.tables(), min_size=1, max_size=4)
         with TemporaryDirectory() as directory:
