@@ -9,6 +9,7 @@ from psyrun import run
 from psyrun.cli.exits import FINE, INCOMPLETE
 from psyrun.cli.finding import debug, failures, logs
 from psyrun.cli.plotting import plot
+from psyrun.cli.reporting import report
 from psyrun.cli.running import run_tasks
 from psyrun.cli.status import show_status
 from psyrun.cli.tasks import Tasks
@@ -127,6 +128,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "merge": _merge,
     "new-task": _new_task,
     "plot": plot,
+    "report": report,
     "status": show_status,
     "test": _test,
 }

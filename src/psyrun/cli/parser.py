@@ -150,6 +150,7 @@ def make_parser() -> argparse.ArgumentParser:
 
     _add_finding(commands)
     _add_plot(commands)
+    _add_report(commands)
 
     test = _add(
         commands,
@@ -233,6 +234,25 @@ def _add_plot(commands: Any) -> None:
     )
     plot.add_argument(
         "--where", metavar="EXPR", help="only rows for which an expression over the columns holds"
+    )
+
+
+def _add_report(commands: Any) -> None:
+    report = _add(
+        commands,
+        "report",
+        "write a page that shows tasks and their results",
+        "Write a page for a browser that shows all tasks that have been run, or those given: what "
+        "was run, progress, failures, run times, and the rows as linked plots and a table. It is a "
+        "single file that needs no network. Tasks may be running.",
+    )
+    _add_tasks(report)
+    report.add_argument(
+        "-o",
+        "--output",
+        metavar="FILE",
+        default="report.html",
+        help="file to write (default: %(default)s)",
     )
 
 

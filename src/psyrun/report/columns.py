@@ -118,7 +118,7 @@ def make_columns(name: str, role: Role, values: Any, unit: str = "") -> list[Col
         array = array[~gaps]
     elif array.dtype == np.float64 and array.ndim == 1:
         array = np.ascontiguousarray(array)
-        gaps = array.view(np.int64) == _MISSING_BITS
+        gaps = np.asarray(array.view(np.int64) == _MISSING_BITS)
         array = array[~gaps]
     return [
         Column(
