@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -57,9 +56,9 @@ def aggregate(result: "Result", over: str | Sequence[str], how: How) -> "Result"
 
 
 def _as_statistics(how: How) -> list[str | float]:
-    statistics = [how] if isinstance(how, str | Real) else list(how)
+    statistics: list[str | float] = [how] if isinstance(how, str | int | float) else list(how)
     for each in statistics:
-        if each not in STATISTICS and not (isinstance(each, Real) and 0 <= each <= 1):
+        if each not in STATISTICS and not (isinstance(each, int | float) and 0 <= each <= 1):
             raise UsageError(
                 f"{each!r} is no statistic; use {', '.join(STATISTICS)}, or a number from 0 to 1 "
                 f"for a quantile."
@@ -68,6 +67,8 @@ def _as_statistics(how: How) -> list[str | float]:
 
 
 def _params(groups: Groups, names: list[str], completed: RowSet) -> dict[str, Any]:
+    if groups.space is None:
+        return {}
     return {name: partial(values_of, groups.space, name, completed) for name in names}
 
 

@@ -14,9 +14,10 @@ from psyrun.rows import RowSet
 from psyrun.values import as_numbers
 
 Array = npt.NDArray[Any]
+Values = Sequence[Any] | Array
 
 _NUMBERS = (bool, int, float, complex, np.bool_, np.number)
-_TIMES = {datetime.datetime: "M8[us]", datetime.timedelta: "m8[us]"}
+_TIMES = {datetime.datetime: "M8[us]", datetime.date: "M8[D]", datetime.timedelta: "m8[us]"}
 _NONE = type(None)
 
 
@@ -29,7 +30,7 @@ class Columns(Mapping[str, Array]):
         For each column its values, or a function without arguments that returns them.
     """
 
-    def __init__(self, sources: Mapping[str, Sequence[Any] | Callable[[], Sequence[Any]]]) -> None:
+    def __init__(self, sources: Mapping[str, Values | Callable[[], Values]]) -> None:
         self._sources = dict(sources)
         self._arrays: dict[str, Array] = {}
 
@@ -54,7 +55,7 @@ class Columns(Mapping[str, Array]):
         return name in self._sources
 
 
-def as_column(values: Sequence[Any]) -> Array:
+def as_column(values: Values) -> Array:
     """Turn the values of a column into an array with one row for each.
 
     Parameters
@@ -131,7 +132,7 @@ def _may_be_nan(kind: type) -> bool:
     return issubclass(kind, float | np.floating)
 
 
-def _floats(values: Iterable[Any]) -> Iterator[float]:
+def _floats(values: Iterable[Any]) -> Iterator[Any]:
     return (value for value in values if isinstance(value, float | np.floating))
 
 
@@ -236,7 +237,7 @@ def padded(column: Array) -> Array:
     result = np.full((len(arrays), *extent), fill_value(dtype), dtype=dtype)
     for row, array in enumerate(arrays):
         if array is not None:
-            result[(row, *map(slice, array.shape))] = array
+            result[row][tuple(map(slice, array.shape))] = array
     return result
 
 

@@ -135,7 +135,10 @@ def _polars_column(pl: Any, column: Array) -> Any:
 
 def _in_common_unit(column: Array) -> Array:
     """Convert times to microseconds, unless they are in a unit that both libraries know."""
-    if column.dtype.kind not in "mM" or np.datetime_data(column.dtype)[0] in ("ms", "us", "ns"):
+    if column.dtype.kind not in "mM":
+        return column
+    unit, count = np.datetime_data(column.dtype)
+    if count == 1 and (unit in ("ms", "us", "ns") or (column.dtype.kind, unit) == ("M", "D")):
         return column
     return column.astype(f"{column.dtype.kind}8[us]")
 

@@ -177,7 +177,7 @@ def _product(space: Product, parts: Sequence[Layout]) -> Places:
 
 
 def _unravelling(shape: Sequence[int]) -> Places:
-    return lambda rows: list(np.unravel_index(rows, shape)) if len(shape) else []  # type: ignore[return-value]  # of int64
+    return lambda rows: list(np.unravel_index(rows, shape)) if len(shape) else []
 
 
 def _occurrences(cells: Rows) -> Rows:

@@ -102,12 +102,12 @@ class Result:
         """The completed rows in order, int64 of shape (n,): what the columns tell of."""
         return self.completed.to_array()
 
-    @property
+    @cached_property
     def pending(self) -> RowSet:
         """Rows that are neither completed nor failed."""
         return self.scope - self.completed - self.failed
 
-    @property
+    @cached_property
     def state(self) -> npt.NDArray[np.uint8]:
         """The `State` of each row of the space, uint8 of shape (total,)."""
         state = np.full(self.total, State.MISSING, dtype=np.uint8)
@@ -164,6 +164,7 @@ class Result:
         completed, others = chosen(self, condition)
         kept = RowSet(self.rows[completed])
         scope = kept | others
+        columns: dict[str, Callable[[], Array]]
         columns = {name: partial(_part, self.columns, name, completed) for name in self.columns}
         at = self.timings.at(kept.to_array())
         return replace(
@@ -195,7 +196,8 @@ class Result:
         MissingExtraError
             If pandas is not installed.
         """
-        return frames.to_pandas(self, states)
+        frame: pandas.DataFrame = frames.to_pandas(self, states)
+        return frame
 
     def to_polars(self, states: bool = False) -> "polars.DataFrame":
         """Make a polars data frame of the completed rows.
@@ -213,7 +215,8 @@ class Result:
         MissingExtraError
             If polars is not installed.
         """
-        return frames.to_polars(self, states)
+        frame: polars.DataFrame = frames.to_polars(self, states)
+        return frame
 
     def to_arrow(self, states: bool = False) -> "pyarrow.Table":
         """Make an Arrow table of the completed rows.
@@ -270,7 +273,8 @@ class Result:
         UsageError
             If the grid would have too many places, or *dims* does not fit.
         """
-        return labelled.to_xarray(self, grid, dims)
+        dataset: xarray.Dataset = labelled.to_xarray(self, grid, dims)
+        return dataset
 
     def aggregate(
         self,

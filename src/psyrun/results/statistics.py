@@ -3,6 +3,7 @@
 NaN (and NaT) do not count: they are left out, and *count* says how many values there are.
 """
 
+import math
 from functools import cached_property
 
 import numpy as np
@@ -57,11 +58,16 @@ class Values:
         elif kind in "mM":
             missing = np.isnat(self._values)
         elif kind == "O":
-            missing = np.equal(self._values, None).astype(bool)
+            missing = np.array([value is None for value in self._values], dtype=bool)
         else:
             return
         if missing.any():
             self._known = ~missing
+
+    @property
+    def _n_places(self) -> int:
+        """The number of elements of each array."""
+        return math.prod(self._values.shape[1:])
 
     def _reduced(self, ufunc: np.ufunc, values: Array) -> Array:
         if not len(self._grouping.starts):
@@ -124,7 +130,7 @@ class Values:
     @cached_property
     def _ordered(self) -> Array:
         """All values, sorted within each group and place of an array, NaN at the ends."""
-        flat = self._values.reshape(len(self._values), -1)
+        flat = self._values.reshape(len(self._values), self._n_places)
         groups = np.repeat(np.arange(len(self._grouping.sizes)), self._grouping.sizes)
         places = groups[:, None] * flat.shape[1] + np.arange(flat.shape[1])
         ordered: Array = flat.ravel()[np.lexsort((flat.ravel(), places.ravel()))]
@@ -132,23 +138,22 @@ class Values:
 
     def quantile(self, share: float) -> Array:
         """Return a quantile, linearly interpolated."""
-        count = self.count.reshape(len(self._grouping.sizes), -1)
-        n_places = count.shape[1]
-        starts = self._grouping.starts[:, None] * n_places
-        starts = starts + np.arange(n_places) * self._grouping.sizes[:, None]
+        count = self.count.reshape(len(self._grouping.sizes), self._n_places)
+        starts = self._grouping.starts[:, None] * self._n_places
+        starts = starts + np.arange(self._n_places) * self._grouping.sizes[:, None]
         place = share * np.maximum(count - 1, 0)
         below = np.floor(place).astype(np.int64)
         low = self._ordered[starts + below]
         high = self._ordered[starts + np.minimum(below + 1, np.maximum(count - 1, 0))]
         weight = place - below
-        found = np.where(weight > 0, low * (1 - weight) + high * weight, low)
+        found: Array = np.where(weight > 0, low * (1 - weight) + high * weight, low)
         return found.reshape(self.count.shape)
 
 
 def _ratio(numerator: Array, denominator: Array) -> Array:
     """Divide, NaN where the denominator is not above 0."""
-    whole = np.where(denominator > 0, denominator, np.nan)
-    return numerator / whole
+    found: Array = numerator / np.where(denominator > 0, denominator, np.nan)
+    return found
 
 
 STATISTICS = ("mean", "std", "sem", "min", "max", "median", "count", "sum")
