@@ -35,9 +35,9 @@ FLOORS = [
     # what can be done with one
     {"diagnosis", "mapper"} | {"digest", "evaluation", "merging", "seeding"},
     {"backend"},
-    {"tasks"},
+    {"functions", "tasks"},
     {"results", "run"},
-    {"plotting", "report"} | {"testing", "worker"},
+    {"farming", "plotting", "report"} | {"testing", "worker"},
     {"cli"},
     {"__main__", "main"},
 ]

@@ -10,6 +10,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from psyrun.backend import DistributeBackend as DistributeBackend
     from psyrun.backend import LoadBalancingBackend as LoadBalancingBackend
+    from psyrun.farming import Farm as Farm
+    from psyrun.farming import attach as attach
+    from psyrun.farming import farm as farm
     from psyrun.mapper import map_pspace as map_pspace
     from psyrun.mapper import map_pspace_hdd_backed as map_pspace_hdd_backed
     from psyrun.mapper import map_pspace_parallel as map_pspace_parallel
@@ -18,6 +21,10 @@ if TYPE_CHECKING:
     from psyrun.pspace import Param as Param
     from psyrun.results import Result as Result
     from psyrun.results import load as load
+    from psyrun.scheduler import LSF as LSF
+    from psyrun.scheduler import PBS as PBS
+    from psyrun.scheduler import GridEngine as GridEngine
+    from psyrun.scheduler import HTCondor as HTCondor
     from psyrun.scheduler import ImmediateRun as ImmediateRun
     from psyrun.scheduler import Slurm as Slurm
     from psyrun.scheduler import Sqsub as Sqsub
@@ -30,13 +37,20 @@ __version__ = "1.0.0.dev0"
 _HOMES = {
     "DefaultStore": "store",
     "DistributeBackend": "backend",
+    "Farm": "farming",
+    "GridEngine": "scheduler",
+    "HTCondor": "scheduler",
     "ImmediateRun": "scheduler",
+    "LSF": "scheduler",
     "LoadBalancingBackend": "backend",
+    "PBS": "scheduler",
     "Param": "pspace",
     "PickleStore": "store",
     "Result": "results",
     "Slurm": "scheduler",
     "Sqsub": "scheduler",
+    "attach": "farming",
+    "farm": "farming",
     "load": "results",
     "load_timings": "merging.timings",
     "map_pspace": "mapper",

@@ -25,6 +25,9 @@ MERGE = "merge"
 PROCESS = "process"
 """The steps of the process jobs begin with this."""
 
+FUNCTION = ".function"
+"""What the names of tasks' files end with that stand for functions."""
+
 _TRIED = 1000
 """Rows in which a parameter that cannot be pickled is looked for."""
 
@@ -135,6 +138,11 @@ class Brief(NamedTuple):
     round: int = 0
     rounds: int = 0
     memory: int | None = None
+
+    @property
+    def is_of_function(self) -> bool:
+        """Whether the task has been made of a function, and has no file."""
+        return self.snapshot.endswith(FUNCTION)
 
     def encode(self) -> bytes:
         """Return the brief as JSON."""

@@ -278,6 +278,10 @@ def load_conf(taskdir: Path, source: Path | None = None) -> Config:
 
 def load_snapshot(brief: Brief, files: PlanDir) -> TaskDef:
     """Load the task as it was when the plan was made."""
+    if brief.is_of_function:
+        from psyrun.functions import FunctionTask  # which derives from the class here
+
+        return FunctionTask.load(brief, files)
     task_file = Path(brief.task_file)
     conf = load_conf(task_file.parent, files.sources / CONF_FILE)
     return TaskDef(task_file, conf, source=files.sources / brief.snapshot)
@@ -285,6 +289,11 @@ def load_snapshot(brief: Brief, files: PlanDir) -> TaskDef:
 
 def import_snapshot_on_demand(brief: Brief, files: PlanDir) -> None:
     """Let pickles refer to what the task file defines, without executing it unless one does."""
+    if brief.is_of_function:
+        from psyrun.functions import load_classes
+
+        load_classes(files)
+        return
     sys.path.insert(0, brief.task_dir)
     sys.meta_path.insert(0, _SnapshotFinder(brief, files))
 
@@ -361,7 +370,14 @@ def _shown(path: Path) -> str:
         return str(path)
 
 
-def _check(task: TaskDef) -> None:
+def check_variables(task: TaskDef) -> None:
+    """Check the variables of a task, and make instances where there are classes.
+
+    Raises
+    ------
+    UsageError
+        If one is missing or set to nonsense.
+    """
     for required in ("pspace", "execute"):
         if getattr(task, required, None) is None:
             raise UsageError(f"the task file has to define {required!r}, but does not.")
