@@ -51,6 +51,21 @@ def build_options(known: Mapping[str, Option], values: Mapping[str, Any]) -> lis
     return words
 
 
+def dashed(values: Mapping[str, Any]) -> list[str]:
+    """Write arguments as options of commands that have one dash before every option.
+
+    Examples
+    --------
+    >>> dashed({"app": "long", "l": ["a=1", "b=2"], "r": True})
+    ['-app', 'long', '-l', 'a=1', '-l', 'b=2', '-r']
+    """
+    words = []
+    for name, value in values.items():
+        for item in value if isinstance(value, list | tuple) else [value]:
+            words += [f"-{name}"] if item is True else [f"-{name}", str(item)]
+    return words
+
+
 def _flag(name: str) -> str:
     return f"-{name}" if len(name) == 1 else f"--{name}"
 
