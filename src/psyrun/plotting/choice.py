@@ -149,6 +149,7 @@ class _Chooser:
         self._table = table
         self._y = y
         self._traces = traces
+        self._apart = {y, *traces}
         self._panels = panels
         self._picked: list[str] = []
         column = table[y]
@@ -174,7 +175,9 @@ class _Chooser:
         else:
             assert not isinstance(x, tuple)
             first, up = self._axis(form, x), self._y
-        if not self._traces:  # along a line of its own the place tells nothing of the row
+        if self._traces:  # along a line of its own the place tells nothing of the row
+            self._apart.add(first)
+        else:
             self._pick(first)
         self._pick(up)
         if form in (Form.STRIPS, Form.BARS, Form.LINES, Form.SCATTER) and not color:
@@ -226,8 +229,21 @@ class _Chooser:
             return Form.STRIPS if categories else Form.HISTOGRAM
         if self._is_scattered(numbers[0]):
             return Form.SCATTER
-        wide = [name for name in numbers if len(self._table[name].levels) >= _AXIS]
+        wide = [
+            name
+            for name in (numbers[0], *self._crossed(numbers[0], numbers))
+            if len(self._table[name].levels) >= _AXIS
+        ]
         return Form.HEATMAP if len(wide) > 1 and not color else Form.LINES
+
+    def _crossed(self, x: str, names: list[str]) -> list[str]:
+        """Return the columns that are not just another name of the values of *x*."""
+        mine = self._table[x]
+        return [
+            name
+            for name in names
+            if name != x and count_groups([mine, self._table[name]]) > len(mine.levels)
+        ]
 
     def _axis(self, form: Form, x: str | None) -> str:
         if form is Form.HISTOGRAM:
@@ -248,11 +264,13 @@ class _Chooser:
         if isinstance(x, tuple):
             return x
         candidates = [*self._by_levels(Kind.NUMBER), *self._by_levels(Kind.CATEGORY)]
-        others = [name for name in candidates if name != x]
-        axes = [x, *others][:2] if x is not None else sorted(others[:2], key=self._place)
-        if len(axes) < 2:
+        first = x or next(iter(candidates), None)
+        second = next(iter(self._crossed(first, candidates)), None) if first else None
+        if first is None or second is None:
             raise UsageError("A heat map needs two parameters that vary.")
-        return axes[0], axes[1]
+        if x is None and self._place(second) < self._place(first):
+            return second, first
+        return first, second
 
     def _place(self, name: str) -> int:
         return self._table.params.index(name)
@@ -268,7 +286,8 @@ class _Chooser:
         return [
             name
             for name in self._table.params
-            if name not in (*self._picked, self._y)
+            if name not in self._picked
+            and name not in self._apart
             and self._table[name].kind in (Kind.NUMBER, Kind.CATEGORY)
             and self._count([name]) > base
         ]

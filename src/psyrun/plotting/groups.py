@@ -30,7 +30,7 @@ class Summary(NamedTuple):
     middle: Floats
     low: Floats
     high: Floats
-    count: npt.NDArray[np.int64]
+    sizes: npt.NDArray[np.int64]
 
 
 def group(columns: Sequence[Column], n: int) -> tuple[Codes, int]:
@@ -99,9 +99,9 @@ def summarise(values: npt.NDArray[Any], ids: Codes, size: int, spread: Spread) -
         statistics = known.median, known.min, known.max
     else:
         statistics = known.mean, known.mean, known.mean
-    count = np.zeros(size, dtype=np.int64)
-    count[grouping.present] = known.count
+    sizes = np.zeros(size, dtype=np.int64)
+    sizes[grouping.present] = known.count
     middle, low, high = np.full((3, size), np.nan)
     for full, statistic in zip((middle, low, high), statistics, strict=True):
         full[grouping.present] = statistic
-    return Summary(middle, low, high, count)
+    return Summary(middle, low, high, sizes)

@@ -191,13 +191,13 @@ def _edges(picture: Picture, name: str, *, log: bool) -> Floats:
     """Return the edges of cells, half-way between the values as the axis has them."""
     places = picture.places(name)
     if log:
-        return np.exp(_middles(np.log(places)))
+        return np.asarray(np.exp(_middles(np.log(places))))
     return _middles(places)
 
 
 def _middles(places: Floats) -> Floats:
     if len(places) == 1:
-        return places[0] + np.array([-0.5, 0.5])
+        return np.array([places[0] - 0.5, places[0] + 0.5])
     middles = (places[1:] + places[:-1]) / 2
     first, last = 2 * places[0] - middles[0], 2 * places[-1] - middles[-1]
     return np.concatenate([[first], middles, [last]])

@@ -227,7 +227,7 @@ def _shades(table: Table, choice: Choice) -> Iterator[tuple[int, Table]]:
 
 def _places(column: Column) -> npt.NDArray[Any]:
     """Return where the rows are along an axis."""
-    return column.values if column.kind is Kind.NUMBER else column.codes  # type: ignore[no-any-return]
+    return column.values if column.kind is Kind.NUMBER else column.codes
 
 
 def _summaries(table: Table, choice: Choice, spread: Spread) -> tuple[list[Panel], bool]:
@@ -263,9 +263,9 @@ def _summary(color: int, table: Table, choice: Choice, spread: Spread) -> tuple[
     first = np.zeros(size, dtype=np.int64)
     first[ids[::-1]] = np.arange(len(ids))[::-1]
     places = _places(x)[first].astype(np.float64)
-    banded = (found.count > 1).any() and spread is not Spread.EACH
+    banded = (found.sizes > 1).any() and spread is not Spread.EACH
     low, high = (found.low, found.high) if banded else (None, None)
-    return Part(color, places, found.middle, low, high), found.count
+    return Part(color, places, found.middle, low, high), found.sizes
 
 
 def _strips(table: Table, choice: Choice, spread: Spread) -> tuple[list[Panel], bool]:
@@ -302,7 +302,7 @@ def _heatmap(table: Table, choice: Choice, spread: Spread) -> tuple[list[Panel],
         values = np.asarray(inside[choice.y].values)
         found = summarise(values, cells, shape[0] * shape[1], spread)
         panels.append(Panel(facet, [], [], found.middle.reshape(shape)))
-        several |= bool(found.count.max(initial=0) > 1)
+        several |= bool(found.sizes.max(initial=0) > 1)
     return panels, several
 
 

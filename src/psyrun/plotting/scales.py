@@ -7,7 +7,7 @@ import numpy.typing as npt
 
 _EVEN = 1e-3
 """Relative deviation up to which steps count as equal."""
-_SMALLEST_RANGE = 4.0
+_SMALLEST_RANGE = 8.0
 """From this ratio of the largest to the smallest on, geometric steps call for a log axis."""
 _MANY_DECADES = 1000.0
 """From this ratio on, also other values do."""

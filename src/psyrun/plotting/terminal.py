@@ -130,7 +130,7 @@ def _scale(ruler: Any, how: Axis, low: float, high: float) -> None:
         ticks, names = how.ticks, how.names
     else:
         linear = MaxNLocator(_TICKS, integer=how.whole, steps=[1, 2, 2.5, 5, 10])
-        ticks = (LogLocator() if how.log else linear).tick_values(low, high)
+        ticks = np.asarray((LogLocator() if how.log else linear).tick_values(low, high))
         ticks = ticks[(ticks >= low) & (ticks <= high)]
         ticks = ticks if len(ticks) > 1 else ends
         names = [show_number(tick, 4) for tick in ticks]
