@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 DIED = "ProcessDied"
 TIMED_OUT = "Timeout"
+OUT_OF_MEMORY = "OutOfMemory"
 
 _EVALUATION = "psyrun.evaluation"
 

@@ -54,7 +54,7 @@ class Cluster(Scheduler):
 
     def submit(self, args, output_filename, name=None, depends_on=None, scheduler_args=None):
         jobid = self._new_id("submit", name, scheduler_args)
-        self._start(jobid, args, output_filename, name, depends_on)
+        self._start(jobid, args, output_filename, name, depends_on, scheduler_args)
         return jobid
 
     def submit_array(self, n, args, output_filename, name=None, depends_on=None, arguments=None):
@@ -62,7 +62,7 @@ class Cluster(Scheduler):
         for i in range(n):
             words = [word.replace("%a", str(i)) for word in args]
             log = output_filename.replace("%a", str(i))
-            self._start(f"{jobid}_{i}", words, log, name, depends_on)
+            self._start(f"{jobid}_{i}", words, log, name, depends_on, arguments)
         return jobid
 
     def array_limit(self):
@@ -82,7 +82,7 @@ class Cluster(Scheduler):
             self._note(kind, name, json.dumps(scheduler_args))
             return str(number)
 
-    def _start(self, jobid, args, output_filename, name, depends_on):
+    def _start(self, jobid, args, output_filename, name, depends_on, arguments):
         (JOBS / f"{jobid}.name").write_text(name)
         before = ",".join(depends_on or ())
         with Path(output_filename).open("ab") as output:
@@ -93,6 +93,7 @@ class Cluster(Scheduler):
                 stdout=output,
                 stderr=output,
                 start_new_session=True,
+                env=os.environ | {"JOB": jobid, "MEMORY": (arguments or {}).get("memory", "")},
                 check=True,
             )
 

@@ -16,7 +16,6 @@ from typing import Any, NamedTuple, TypeVar
 
 import pytest
 
-from psyrun.jobstate import JobState, read_states
 from psyrun.main import psy_main
 from psyrun.store import AutodetectStore
 
@@ -187,12 +186,11 @@ class Queue:
         """Wait until all jobs have ended."""
         until(lambda: all((self.jobs / f"{i}.ended").exists() for i in self.names()), "their end")
 
-    def merged(self, name: str) -> JobState:
-        """Wait for the end of the newest plan's merge, and return its end record."""
-        plans = sorted((self.project.work / name / "plans").glob("*.json"))
-        (path,) = plans[-1].parent.glob(f"{plans[-1].stem}-*/jobs")
-        states = until(lambda: [s for _, s in read_states([path / "merge.json"]) if s.ended], "it")
-        return states[0]
+    def merges(self, name: str) -> list[str]:
+        """Wait until all jobs have ended, and return what the merges have printed."""
+        self.wait()
+        logs = sorted((self.project.work / name / "plans").glob("*/logs/merge.log"))
+        return [line for log in logs for line in log.read_text().splitlines()]
 
     def stop(self) -> None:
         """Leave no process behind."""

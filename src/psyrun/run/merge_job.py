@@ -5,7 +5,7 @@ import json
 import sys
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any
@@ -13,16 +13,20 @@ from typing import Any
 from psyrun.exceptions import PsyrunError, StoreError
 from psyrun.jobstate import PATIENCE, JobState
 from psyrun.merging.merge import describe_damages, merge_plan, summary
-from psyrun.plan import MERGE, Brief, read_brief, read_plan
+from psyrun.plan import MERGE, Brief, Plan, read_brief, read_plan
 from psyrun.tasks import import_snapshot_on_demand, load_snapshot
 from psyrun.workdir import PlanDir, Workdir
+
+Conclude = Callable[[Brief, PlanDir, Plan], tuple[str, bool]]
 
 
 def merge_as_job(head: Path) -> int:
     """Merge a plan, in a process of its own; return the exit code."""
+    from psyrun.run.rounds import conclude  # which submits, and where jobs run at once merges
+
     import_snapshot_on_demand(*read_brief(head))
     try:
-        return merge_rows(head)
+        return merge_rows(head, conclude)
     except OSError as err:
         print(err, file=sys.stderr)
         return 1
@@ -49,8 +53,16 @@ def merge_here(files: PlanDir) -> None:
             log.write(said.getvalue())
 
 
-def merge_rows(head: Path) -> int:
+def merge_rows(head: Path, conclude: Conclude | None = None) -> int:
     """Merge a plan; return the exit code: 0 if each row of the space is completed.
+
+    Parameters
+    ----------
+    head : Path
+        The plan.
+    conclude : callable, optional
+        Called with what was merged; returns in words what has come of it, and whether that is that
+        the run goes on.
 
     Raises
     ------
@@ -62,7 +74,7 @@ def merge_rows(head: Path) -> int:
     try:
         state.write(path)
         with _signs_of_life(state, path):
-            said, fine = _merge(brief, files)
+            said, fine = _merge(brief, files, conclude)
     except (PsyrunError, OSError) as err:
         print(err, file=sys.stderr)
         try:
@@ -98,15 +110,21 @@ def _signs_of_life(state: JobState, path: Path) -> Iterator[None]:
         thread.join()
 
 
-def _merge(brief: Brief, files: PlanDir) -> tuple[str, bool]:
+def _merge(brief: Brief, files: PlanDir, conclude: Conclude | None) -> tuple[str, bool]:
     workdir = Workdir.of_plan(files, brief.task)
-    ledger = merge_plan(workdir, brief, read_plan(files), files)
+    plan = read_plan(files)
+    ledger = merge_plan(workdir, brief, plan, files)
     for damage in describe_damages(ledger):
         print(damage, file=sys.stderr)
     said = summary(ledger, brief.total)
     print(said)
-    if brief.has_on_finish:
-        _tell_task(brief, files, json.loads(workdir.provenance.read_bytes()))
+    told = workdir.provenance.read_bytes()
+    words, goes_on = conclude(brief, files, plan) if conclude is not None else ("", False)
+    if words:
+        print(words)
+        said = f"{said}. {words}"
+    if brief.has_on_finish and not goes_on:
+        _tell_task(brief, files, json.loads(told))
     return said, len(ledger.completed) == brief.total
 
 
