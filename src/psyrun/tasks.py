@@ -290,9 +290,9 @@ def load_snapshot(brief: Brief, files: PlanDir) -> TaskDef:
 def import_snapshot_on_demand(brief: Brief, files: PlanDir) -> None:
     """Let pickles refer to what the task file defines, without executing it unless one does."""
     if brief.is_of_function:
-        from psyrun.functions import load_classes
+        from psyrun.functions import let_import
 
-        load_classes(files)
+        let_import(brief, files)
         return
     sys.path.insert(0, brief.task_dir)
     sys.meta_path.insert(0, _SnapshotFinder(brief, files))

@@ -71,15 +71,9 @@ class Farm:
     def __repr__(self) -> str:
         status = self.status()
         parts = [f"{status.completed} of {status.total} rows completed"]
-        parts += [
-            f"{n} {what}"
-            for n, what in (
-                (status.failed, "failed"),
-                (status.running, "jobs running"),
-                (status.queued, "jobs queued"),
-            )
-            if n
-        ]
+        parts += [f"{status.failed} failed"] if status.failed else []
+        for n, how in ((status.running, "running"), (status.queued, "queued")):
+            parts += [f"{n} {'job' if n == 1 else 'jobs'} {how}"] if n else []
         return f"<Farm {self.name!r}: {', '.join(parts)}>"
 
     def status(self) -> FarmStatus:

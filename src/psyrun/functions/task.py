@@ -1,11 +1,11 @@
 """Tasks that are made of a function."""
 
 import inspect
+import json
 import os
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from psyrun.workdir import PlanDir, check_task_name
 
 _SNAPSHOT = "variables.cloudpickle"
 _CLASSES = "classes.cloudpickle"
-_PATHS = "paths"
+_PATHS = "paths.json"
 _TRIED = 1000
 """Rows of the space in which classes are looked for that no module has."""
 
@@ -79,11 +79,13 @@ class FunctionTask(TaskDef):
         kept["execute"] = self.execute
         assert self.pspace is not None
         fingerprint = Fingerprint()
-        snapshot = _pickle(kept | {_PATHS: [os.path.abspath(path) for path in sys.path]})  # noqa: PTH100 - these are str
+        snapshot = _pickle(kept)
+        paths = [os.path.abspath(path) for path in sys.path]  # noqa: PTH100 - these are str
         what = (self.execute, self.setup, self.seed, self.omit_missing, self.exclude_from_result)
         content = b"".join(map(fingerprint.of, what)).hex().encode()
         fingerprint.of(dict(self.pspace[:_TRIED].build()))
         contents = {self.path.name: content, _SNAPSHOT: snapshot}
+        contents[_PATHS] = json.dumps(paths).encode()
         if fingerprint.classes:
             contents[_CLASSES] = _pickle({"classes": fingerprint.classes})
         return contents
@@ -101,25 +103,23 @@ class FunctionTask(TaskDef):
         task.name, task.path = brief.task, Path(brief.task_file)
         task.overrides = Overrides()
         task.contents = {path.name: read_shared(path) for path in files.sources.iterdir()}
-        _import_from([brief.task_dir])
-        load_classes(files)
+        let_import(brief, files)
         for name, value in _unpickle(files.sources / _SNAPSHOT).items():
-            if name == _PATHS:
-                _import_from(value)
-            else:
-                setattr(task, name, value)
+            setattr(task, name, value)
         task.pspace = read_plan(files).space
         return task
 
 
-def load_classes(files: PlanDir) -> None:
-    """Let pickles refer to the classes that were defined beside a task's function.
+def let_import(brief: Brief, files: PlanDir) -> None:
+    """Let pickles refer to modules and classes that the process had which has made a plan.
 
     Raises
     ------
     JournalError
         If these cannot be read.
     """
+    paths: list[str] = json.loads(read_shared(files.sources / _PATHS))
+    sys.path += [path for path in [brief.task_dir, *paths] if path not in sys.path]
     if not (files.sources / _CLASSES).exists():
         return
     main = sys.modules["__main__"]
@@ -133,10 +133,6 @@ def load_classes(files: PlanDir) -> None:
 def _file_name(name: str) -> str:
     """Return what stands for the name of the task file; nobody can import a module of that name."""
     return f"task {name}{FUNCTION}"
-
-
-def _import_from(paths: Iterable[str | PathLike[str]]) -> None:
-    sys.path += [path for path in map(os.fspath, paths) if path not in sys.path]
 
 
 def _check_function(function: Callable[..., Any]) -> None:
@@ -164,8 +160,7 @@ def _pickle(variables: Mapping[str, Any]) -> bytes:
     except Exception as err:
         culprit, why = _find_culprit(variables, err)
         raise UsageError(
-            f"{culprit} cannot be sent to jobs: {why}. Open files, connections and the like have "
-            f"to be made within the function, or in 'setup'."
+            f"{culprit} cannot be sent to jobs: {why}; make it within the function, or in 'setup'."
         ) from err
     return pickled
 
