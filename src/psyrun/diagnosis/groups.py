@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import PurePath
 
 from psyrun.diagnosis.regions import region_of
-from psyrun.failure import DIED, TIMED_OUT, Failure
+from psyrun.failure import DIED, OUT_OF_MEMORY, TIMED_OUT, Failure
 from psyrun.pspace import ParameterSpace
 from psyrun.rows import RowSet
 
@@ -27,7 +27,8 @@ class FailureGroup:
     cause : str
         The cause in one line, as ``LinAlgError in solve() (model.py:12)``.
     type : str
-        Name of the exception's type, `psyrun.failure.DIED` or `psyrun.failure.TIMED_OUT`.
+        Name of the exception's type, `psyrun.failure.DIED`, `psyrun.failure.OUT_OF_MEMORY` or
+        `psyrun.failure.TIMED_OUT`.
     where : str
         Place in the code, ``file:line in function``; empty if unknown.
     rows : RowSet
@@ -133,7 +134,7 @@ class _Draft:
 
 def _is_of_process(failure: Failure) -> bool:
     """Tell the end of a process from an exception of a type with the same name."""
-    return failure.type in (DIED, TIMED_OUT) and not failure.traceback
+    return failure.type in (DIED, OUT_OF_MEMORY, TIMED_OUT) and not failure.traceback
 
 
 def _key(failure: Failure) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ for lack of memory are sent again with more, as its *retry_memory_factor* says, 
 """
 
 import time
+import traceback
 from contextlib import chdir, suppress
 from typing import NamedTuple
 
@@ -80,14 +81,17 @@ def conclude(brief: Brief, files: PlanDir, plan: Plan) -> Outcome:
     brief, files, plan : Brief, PlanDir, Plan
         The plan.
     """
-    with chdir(brief.task_dir):
-        if not (brief.rounds or brief.memory):
+    try:
+        with chdir(brief.task_dir):
+            if brief.rounds or brief.memory:
+                return _go_on(_look(brief, files, plan))
             find_out_ends(brief, files, lambda: task_of(brief, files).scheduler)
-            return Outcome()
-        try:
-            return _go_on(_look(brief, files, plan))
-        except (PsyrunError, OSError) as err:
-            return _give_up(files, f"Rows that are missing could not be sent again: {err}")
+    except (PsyrunError, OSError) as err:
+        return _give_up(files, f"Rows that are missing could not be sent again: {err}")
+    except Exception:  # of somebody's scheduler; the result stands
+        traceback.print_exc()
+        return _give_up(files, "Rows that are missing could not be sent again; see the merge's log")
+    return Outcome()
 
 
 def _look(brief: Brief, files: PlanDir, plan: Plan) -> _Found:

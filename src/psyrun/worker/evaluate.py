@@ -9,11 +9,13 @@ import socket
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+import numpy as np
 
 from psyrun.evaluation import Evaluator
 from psyrun.failure import Failure, message_of
@@ -26,6 +28,7 @@ from psyrun.tasks import load_snapshot
 from psyrun.timelimit import use_deadline
 from psyrun.workdir import PlanDir
 from psyrun.worker.channel import STOP_SIGNALS, Assignment, Doing, Page, Trouble, ask
+from psyrun.worker.earlier import completed_earlier
 
 _BLOCK = 4096
 """Rows whose assignments are made at a time."""
@@ -126,6 +129,7 @@ class _Rows:
         self._reproducible = plan.reproducible
         self._page = page
         self._journal = JournalWriter(files.new_journal(step), files.plan_id)
+        self._done = completed_earlier(files, step)
         self._completed = self._failed = 0
         self._parent = os.getppid()
         self._home = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
@@ -166,11 +170,15 @@ class _Rows:
     def _block(self, first: int, last: int) -> Iterator[tuple[int, int, int, dict[str, Any]]]:
         space = self._plan.space
         rows = self._plan.todo.slice(first, last)
+        positions: Sequence[int] = range(first, last)
+        if self._done:
+            left = np.flatnonzero(~self._done.has(rows))
+            rows, positions = rows[left], [first + i for i in left.tolist()]
         columns = space[rows].build()
         seeds = row_seeds(space, rows, columns, self._plan.entropy)
         names = list(columns)
         for position, row, seed, values in zip(
-            range(first, last),
+            positions,
             rows.tolist(),
             seeds.tolist(),
             zip(*columns.values(), strict=True),

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 from psyrun.backend.base import Backend, RowSource
-from psyrun.failure import DIED, TIMED_OUT, Failure
+from psyrun.failure import DIED, OUT_OF_MEMORY, TIMED_OUT, Failure
 from psyrun.jobstate import BY_FAILURES, BY_SIGNAL, BY_TIME, JobState, read_states
 from psyrun.journal import JournalWriter, Kind
 from psyrun.plan import Brief, read_brief
@@ -23,6 +23,7 @@ from psyrun.rowlog import mark_row
 from psyrun.workdir import PlanDir, Workdir
 from psyrun.worker.channel import NOTHING_LEFT, STOP_SIGNALS, Assignment, Doing, Trouble
 from psyrun.worker.child import Child
+from psyrun.worker.memory import OutOfMemoryKills
 
 _TICK = 0.25
 _GRACE = 10.0
@@ -58,6 +59,7 @@ class _Supervisor:
         self._stopping = self._stopped_by = self._trouble = ""
         self._end = _end_of_job(self._limits.time_limit)
         self._kill_at = math.inf
+        self._kills = OutOfMemoryKills()
         self._fruitless = 0  # children in a row that died without beginning a row
         self._watched = int(os.environ.pop(WATCH_PARENT, "0"))
 
@@ -201,6 +203,8 @@ class _Supervisor:
         return self._failure(doing, TIMED_OUT, message)
 
     def _died(self, doing: Doing, code: int, why: str) -> Failure:
+        if code == -signal.SIGKILL and self._kills.one_more():
+            return self._failure(doing, OUT_OF_MEMORY, f"{describe_exit(code)}: out of memory")
         return self._failure(doing, DIED, describe_exit(code) + (f": {why}" if why else ""))
 
     def _failure(self, doing: Doing, kind: str, message: str) -> Failure:
