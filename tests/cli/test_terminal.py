@@ -44,6 +44,19 @@ def test_on_a_terminal_there_is_one_live_line(project: Project) -> None:
     assert "39 of 40 rows completed, 1 failed" in last
 
 
+def test_a_table_fits_on_the_terminal_and_says_what_it_leaves_out(project: Project) -> None:
+    names = [f"output_{i:02}" for i in range(30)]
+    project.task(
+        "wide", f"pspace = Param(x=[1])\ndef execute(x): return dict.fromkeys({names}, x)\n"
+    )
+    assert project.psy("run").code == 0
+    lines = on_a_terminal(project, "show", "wide").splitlines()
+    plain = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines]
+    assert lines[0] != plain[0] and "24 more columns (--columns): output_06, output_07" in plain[2]
+    assert all(len(line) <= 80 for line in plain)
+    assert project.call("show", "wide").out.splitlines()[0].split() == ["row", "x", *names]
+
+
 def on_a_terminal(project: Project, *args: str) -> str:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))

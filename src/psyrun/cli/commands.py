@@ -9,8 +9,9 @@ from psyrun import run
 from psyrun.cli.exits import FINE, INCOMPLETE
 from psyrun.cli.finding import debug, failures, logs
 from psyrun.cli.plotting import plot
-from psyrun.cli.reporting import report
+from psyrun.cli.reporting import dashboard, report
 from psyrun.cli.running import run_tasks
+from psyrun.cli.showing import export, show
 from psyrun.cli.status import show_status
 from psyrun.cli.tasks import Tasks
 from psyrun.cli.template import new_task_file
@@ -129,6 +130,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "new-task": _new_task,
     "plot": plot,
     "report": report,
+    "show": show,
     "status": show_status,
     "test": _test,
 }

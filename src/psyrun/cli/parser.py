@@ -151,6 +151,7 @@ def make_parser() -> argparse.ArgumentParser:
     _add_finding(commands)
     _add_plot(commands)
     _add_report(commands)
+    _add_showing(commands)
 
     test = _add(
         commands,
@@ -255,6 +256,72 @@ def _add_report(commands: Any) -> None:
         help="file to write (default: %(default)s)",
     )
 
+    dashboard = _add(
+        commands,
+        "dashboard",
+        "show tasks in a browser, live",
+        "Show all tasks in a browser on this machine, live, until Ctrl-C. Nobody is let in without "
+        "the token in the address that is printed.",
+    )
+    dashboard.add_argument(
+        "--port",
+        metavar="N",
+        type=int,
+        default=8779,
+        help="port to listen on, 0 for any that is free (default: %(default)s)",
+    )
+
+
+def _add_showing(commands: Any) -> None:
+    show = _add(
+        commands,
+        "show",
+        "show the table of a task",
+        "Show the parameters and outputs of the rows of a task that are completed, as far as they "
+        "have been computed; it may be running. The task may also be given as its directory in the "
+        "work directory, or as a result file.",
+    )
+    _add_task(show)
+    _add_choice(show)
+    show.add_argument(
+        "--sort",
+        metavar="COLUMNS",
+        help="columns to sort by, as in n,error; with a minus from the largest on (--sort=-error)",
+    )
+    show.add_argument(
+        "-n",
+        type=_count,
+        metavar="N",
+        help="show N rows, 0 for all (default: 20 in a table, else all)",
+    )
+    form = show.add_mutually_exclusive_group()
+    for name in ("json", "csv"):
+        form.add_argument(
+            f"--{name}", dest="format", action="store_const", const=name, help="for programs"
+        )
+
+    export = _add(
+        commands,
+        "export",
+        "write the result of a task for other programs",
+        "Write the result of a task to a file, whose extension decides on the format: .csv, "
+        ".parquet, .npz, .h5, .pkl for the table of the completed rows; .nc, .zarr, .zarr.zip for "
+        "arrays with a dimension for each parameter.",
+    )
+    _add_task(export)
+    export.add_argument("file", help="file to write")
+    _add_choice(export)
+    export.add_argument(
+        "--partial", action="store_true", help="write also what has not been merged yet"
+    )
+
+
+def _add_choice(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--where", metavar="EXPR", help="only rows for which an expression over the columns holds"
+    )
+    parser.add_argument("--columns", metavar="NAMES", help="only these columns, as in n,error")
+
 
 def _add(commands: Any, name: str, summary: str, description: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = commands.add_parser(
@@ -295,6 +362,12 @@ def _complete_directory(prefix: str, **_: Any) -> list[str]:
             for entry in entries
             if entry.is_dir() and entry.name.startswith(tail)
         ]
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of rows")
+    return int(text)
 
 
 def _positive(text: str) -> int:

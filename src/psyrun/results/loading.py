@@ -230,7 +230,7 @@ def _why_nothing(workdir: Workdir, partial: bool) -> UsageError:
         return UsageError(f"Task {task!r} has not been run; do so with 'psy run {task}'.")
     return UsageError(
         f"Nothing has been merged of task {task!r} yet; load what has been computed with "
-        f"partial=True."
+        f"partial=True (on the command line: --partial)."
     )
 
 
