@@ -11,7 +11,7 @@ from psyrun.exceptions import UnknownColumnError
 from psyrun.pspace import ParameterSpace
 from psyrun.pspace.reading import ValueReader
 from psyrun.rows import RowSet
-from psyrun.values import as_numbers
+from psyrun.values import EXACT
 
 Array = npt.NDArray[Any]
 Values = Sequence[Any] | Array
@@ -104,7 +104,7 @@ def _whole(values: Sequence[Any], types: set[type]) -> Array:
         return np.empty(0)
     if all(issubclass(kind, _NUMBERS) for kind in types):
         array = np.array(values)
-        return array if array.dtype.kind in "biufc" and _exact(values, types) else objects(values)
+        return array if array.dtype.kind in "biufc" and _exact(array, types) else objects(values)
     if len(types) == 1:
         (kind,) = types
         if issubclass(kind, np.datetime64 | np.timedelta64):
@@ -122,10 +122,12 @@ def _whole(values: Sequence[Any], types: set[type]) -> Array:
     return objects(values)
 
 
-def _exact(values: Sequence[Any], types: set[type]) -> bool:
+def _exact(array: Array, types: set[type]) -> bool:
     """Tell whether no integer has been rounded because there are floats as well."""
-    whole = {kind for kind in types if issubclass(kind, int | np.integer)}
-    return not whole or whole == types or as_numbers(values) is not None
+    if array.dtype.kind in "biu" or not any(issubclass(t, int | np.integer) for t in types):
+        return True
+    size = np.abs(array)
+    return not np.any((size >= EXACT) & (size < np.inf))
 
 
 def _may_be_nan(kind: type) -> bool:

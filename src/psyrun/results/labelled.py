@@ -126,8 +126,8 @@ class _Writer:
             return {name: ((dim,), values, self._units(name))}
         # What is no single number or text can be looked at, but not looked up.
         key = self._free(f"{name}_value") if name == dim else name
-        own = self._array_dims(name, values)
-        return {key: ((dim, *own), _labels(values), self._units(name))}
+        values = _labels(values)
+        return {key: ((dim, *self._array_dims(name, values)), values, self._units(name))}
 
     def _output(self, name: str) -> Variable:
         column = self._result.columns[name]
@@ -191,7 +191,9 @@ def _as_text(value: Any) -> str:
 
 
 def _as_scalar(value: Any) -> Any:
-    return value if isinstance(value, (*_SCALARS[:-1], np.generic)) else _as_text(value)
+    if value is None:
+        return np.nan
+    return value if isinstance(value, (*_SCALARS, np.generic)) else _as_text(value)
 
 
 def attributes(result: "Result") -> dict[str, str | int | float]:

@@ -135,7 +135,8 @@ def selected(layout: Layout, rows: Rows) -> Layout:
 
 
 def _gridded(space: ParameterSpace, *, within: bool = False) -> Layout:
-    if isinstance(space, Selection):
+    zipped = isinstance(space.base if isinstance(space, Selection) else space, Param)
+    if isinstance(space, Selection) and not (within and zipped):
         return selected(_gridded(space.base), as_array(space.rows))
     if isinstance(space, Product):
         parts = [_gridded(factor, within=True) for factor in space.factors]
@@ -145,7 +146,7 @@ def _gridded(space: ParameterSpace, *, within: bool = False) -> Layout:
             None if all(part.places is None for part in parts) else _product(space, parts),
         )
     layout = natural(space)
-    if (within and isinstance(space, Param)) or not layout.axes or len(layout.axes[0].names) == 1:
+    if (within and zipped) or not layout.axes or len(layout.axes[0].names) == 1:
         return layout
     return _by_values(space, layout)
 
