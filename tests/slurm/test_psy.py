@@ -51,9 +51,10 @@ def test_a_task_runs_and_is_merged_on_the_cluster_with_few_questions_to_slurm(
     assert (said.code, "unfinished jobs" in said.err) == (0, True)
     assert jobs_in(slurm) == queued
     until(lambda: study.has_noted(4), "the start of four jobs")
+    assert calls.take()["squeue"] <= 2 + 2  # one a command; `queued` is the test's own
     found = status(study)
     assert (found["running_jobs"], found["queued_jobs"]) == (4, 1)
-    assert calls.take()["squeue"] <= 2  # of three questions; more if this machine is slow
+    assert calls.take()["squeue"] <= 1
 
     study.let("go")
     assert study.result() == RESULT

@@ -51,6 +51,8 @@ def _decide(
         print(f"{task.name}: {_nothing_to_do(decision)}")
         return FINE
     jobs = run.jobs_of(task, refresh=args.refresh)
+    if jobs and not args.refresh:  # they may just have ended, or have been killed
+        jobs = run.jobs_of(task, refresh=True)
     if jobs:
         complain(JobsRunningWarning(task.name))
         return FINE
