@@ -156,10 +156,10 @@ def serve(directory, slots):
             if selector.select(0.02 if batch.processes else None):
                 connection, _ = listener.accept()
                 with connection, connection.makefile("rw") as stream:
-                    what, arguments = json.loads(stream.readline())
-                    answer = getattr(batch, what)(**arguments)
-                    batch.step()
-                    with suppress(BrokenPipeError):
+                    with suppress(ValueError, BrokenPipeError):  # the command has been killed
+                        what, arguments = json.loads(stream.readline())
+                        answer = getattr(batch, what)(**arguments)
+                        batch.step()
                         stream.write(json.dumps(answer))
                         stream.flush()
             batch.step()
