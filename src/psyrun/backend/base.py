@@ -49,7 +49,9 @@ class Backend:
         raise NotImplementedError
 
     @staticmethod
-    def source(batch: Batch, n_jobs: int, files: PlanDir) -> RowSource:
+    def source(
+        batch: Batch, n_jobs: int, files: PlanDir, step: str = "", *, again: bool = False
+    ) -> RowSource:
         """Open the source of rows of one job, in its worker.
 
         Parameters
@@ -60,6 +62,11 @@ class Backend:
             Number of jobs of the plan.
         files : PlanDir
             Where the jobs of the plan may leave files for each other.
+        step : str
+            The job's step.
+        again : bool, optional
+            Whether the job has been started before. Rows that it had taken then come again; the
+            worker leaves out those that it had completed.
         """
         raise NotImplementedError
 

@@ -24,7 +24,9 @@ class DistributeBackend(Backend):
         return list(pairwise(bounds))
 
     @staticmethod
-    def source(batch: Batch, n_jobs: int, files: PlanDir) -> RowSource:  # noqa: D102
+    def source(  # noqa: D102
+        batch: Batch, n_jobs: int, files: PlanDir, step: str = "", *, again: bool = False
+    ) -> RowSource:
         return _BatchSource(*batch)
 
 

@@ -1,11 +1,13 @@
 """Rows on demand, shared through a directory without locks.
 
 Claims form a chain. Each is a file that is named after its first position and holds the position
-behind its last, so the next claim's name is known. A worker walks to the end of the chain and
-creates the next file; exclusive creation lets exactly one of several workers succeed.
+behind its last, so the next claim's name is known, and the job that has made it. A worker walks to
+the end of the chain and creates the next file; exclusive creation lets exactly one of several
+workers succeed.
 """
 
 import time
+from collections import deque
 
 from psyrun.backend.base import Backend, Batch, RowSource
 from psyrun.files import create_exclusively, read_shared
@@ -27,25 +29,33 @@ class LoadBalancingBackend(Backend):
         return [(0, n_rows)] * n_jobs
 
     @staticmethod
-    def source(batch: Batch, n_jobs: int, files: PlanDir) -> RowSource:  # noqa: D102
-        return _ChainSource(batch[1], n_jobs, files)
+    def source(  # noqa: D102
+        batch: Batch, n_jobs: int, files: PlanDir, step: str = "", *, again: bool = False
+    ) -> RowSource:
+        return _ChainSource(batch[1], n_jobs, files, step, again=again)
 
 
 class _ChainSource:
-    def __init__(self, stop: int, n_jobs: int, files: PlanDir) -> None:
+    def __init__(self, stop: int, n_jobs: int, files: PlanDir, step: str, *, again: bool) -> None:
         self._next, self._stop = 0, stop
         self._n_jobs = n_jobs
         self._files = files
+        self._step = step
+        self._again = again
+        self._former: deque[Batch] = deque()  # what this job had taken before it was started again
 
     def take(self, wanted: int, takers: int) -> Batch | None:
         while True:
             self._walk()
+            if self._former:
+                return self._former.popleft()
             left = self._stop - self._next
             if left <= 0:
                 return None
             size = max(1, min(wanted, left // (2 * takers * self._n_jobs)))
             first, behind = self._next, self._next + size
-            if create_exclusively(self._files.claim(first), str(behind).encode()):
+            claim = f"{behind} {self._step}"
+            if create_exclusively(self._files.claim(first), claim.encode()):
                 self._next = behind
                 return first, behind
             if not self._follow(first):
@@ -63,7 +73,10 @@ class _ChainSource:
                 return
             if not content:
                 return  # made without a link, and not yet written
-            self._next = int(content)
+            behind, _, owner = content.decode().partition(" ")
+            if self._again and owner == self._step:
+                self._former.append((self._next, int(behind)))
+            self._next = int(behind)
 
     def _follow(self, first: int) -> bool:
         """Read a claim that somebody else was quicker with; tell whether it holds anything.

@@ -41,6 +41,8 @@ class Child:
         When the job ends, in seconds of the monotonic clock.
     siblings : iterable of Child, optional
         Children that there are already.
+    again : bool, optional
+        Whether the job has been started before, so that rows may be in its former journals.
     """
 
     def __init__(
@@ -51,6 +53,8 @@ class Child:
         log: Path,
         deadline: float,
         siblings: Iterable["Child"] = (),
+        *,
+        again: bool = False,
     ) -> None:
         self.number = number
         self.log = log
@@ -58,6 +62,7 @@ class Child:
         self.connection, theirs = socket.socketpair()
         self.assigned: Assignment | None = None
         self.rate = 0.0  # rows a second in its last assignment
+        self._done = 0
         self.killed = self.disconnected = False
         self.overdue: Doing | None = None  # what takes too long
         self._asked_at = 0.0
@@ -67,9 +72,9 @@ class Child:
                 if self.pid == 0:
                     for each in (self, *siblings):
                         each.connection.close()
-                    _become(output.fileno(), head, step, number, theirs, self.page)
+                    _become(output.fileno(), head, step, number, theirs, self.page, again)
             else:
-                self.pid = _spawn(output.fileno(), head, step, number, theirs, self.page)
+                self.pid = _spawn(output.fileno(), head, step, number, theirs, self.page, again)
 
     def asks(self) -> bool:
         """Read what the child has sent; whether it asks for rows."""
@@ -81,9 +86,11 @@ class Child:
     def assign(self, assignment: Assignment) -> None:
         """Answer a child that has asked."""
         now = time.monotonic()
-        if self.assigned is not None:
-            n_rows = self.assigned.stop - self.assigned.start
-            self.rate = n_rows / max(now - self._asked_at, 1e-4)
+        doing = self.page.doing()
+        done = doing.completed + doing.failed - self._done
+        if self.assigned is not None and done:
+            self.rate = done / max(now - self._asked_at, 1e-4)
+            self._done += done
         self.assigned, self._asked_at = assignment, now
         with suppress(OSError):  # it may just have died
             answer(self.connection, assignment)
@@ -133,7 +140,13 @@ def _fork() -> int:
 
 
 def _become(
-    output: int, head: Path, step: str, number: int, connection: socket.socket, page: Page
+    output: int,
+    head: Path,
+    step: str,
+    number: int,
+    connection: socket.socket,
+    page: Page,
+    again: bool,
 ) -> NoReturn:
     """Go on as a child, and end as a process of its own would."""
     code = 1
@@ -141,7 +154,7 @@ def _become(
         os.setpgid(0, 0)
         signal.set_wakeup_fd(-1)
         _redirect(output)
-        code = evaluate_rows(head, step, number, connection, page)
+        code = evaluate_rows(head, step, number, connection, page, again=again)
     except BaseException as err:
         page.give_up(Trouble.NONE, f"{type(err).__qualname__}: {message_of(err)}")
         traceback.print_exc()
@@ -163,7 +176,13 @@ def _redirect(output: int) -> None:
 
 
 def _spawn(
-    output: int, head: Path, step: str, number: int, connection: socket.socket, page: Page
+    output: int,
+    head: Path,
+    step: str,
+    number: int,
+    connection: socket.socket,
+    page: Page,
+    again: bool,
 ) -> int:
     connection.set_inheritable(True)
     os.set_inheritable(page.fd, True)
@@ -172,7 +191,7 @@ def _spawn(
             sys.executable,
             [
                 *(sys.executable, "-P", "-m", "psyrun.worker", str(head), step),
-                *(str(number), str(connection.fileno()), str(page.fd)),
+                *(str(number), str(connection.fileno()), str(page.fd), str(int(again))),
             ],
             os.environ,
             file_actions=[

@@ -20,9 +20,11 @@ import numpy as np
 from psyrun.evaluation import Evaluator
 from psyrun.failure import Failure, message_of
 from psyrun.journal import JournalWriter, Kind
+from psyrun.journal.reader import Journal
 from psyrun.merging.provenance import write_environment
 from psyrun.plan import Limits, Plan, read_brief, read_plan
 from psyrun.rowlog import RowLog
+from psyrun.rows import RowSet
 from psyrun.seeding import row_seeds
 from psyrun.tasks import load_snapshot
 from psyrun.timelimit import use_deadline
@@ -43,7 +45,15 @@ _SYNC_EVERY = 5.0
 """Seconds of work that a power cut may cost; the death of a process costs the current row."""
 
 
-def evaluate_rows(head: Path, step: str, number: int, connection: socket.socket, page: Page) -> int:
+def evaluate_rows(
+    head: Path,
+    step: str,
+    number: int,
+    connection: socket.socket,
+    page: Page,
+    *,
+    again: bool = False,
+) -> int:
     """Evaluate rows until the supervisor has no more; return the exit code.
 
     Parameters
@@ -58,6 +68,8 @@ def evaluate_rows(head: Path, step: str, number: int, connection: socket.socket,
         To the supervisor.
     page : Page
         Shared with the supervisor.
+    again : bool, optional
+        Whether the job has been started before; rows that it had completed are left out.
     """
     _let_signals_end_it_in_good_order(page)
     _die_with_parent()
@@ -71,7 +83,9 @@ def evaluate_rows(head: Path, step: str, number: int, connection: socket.socket,
         if number == 0:
             write_environment(files.environment)
         evaluator = task.make_evaluator(number)
-        rows = _Rows(plan, evaluator, page, files, step, _Retries(brief.limits, task.retry_on))
+        done = _completed_before(files, step) if again else RowSet()
+        retries = _Retries(brief.limits, task.retry_on)
+        rows = _Rows(plan, evaluator, page, files, step, retries, done)
     except BaseException as err:
         traceback.print_exc()
         page.give_up(Trouble.CANNOT_BEGIN, f"{type(err).__qualname__}: {message_of(err)}")
@@ -90,12 +104,23 @@ def evaluate_rows(head: Path, step: str, number: int, connection: socket.socket,
     return 0
 
 
-def evaluate_spawned(head: Path, step: str, number: int, socket_fd: int, page_fd: int) -> int:
+def _completed_before(files: PlanDir, step: str) -> RowSet:
+    """Return the rows that the job has completed before it was started again."""
+    done = RowSet()
+    for path in files.journals_of(step):
+        frames = Journal(path, files.plan_id).frames
+        done |= RowSet(frames["row"][frames["kind"] == Kind.COMPLETED])
+    return done
+
+
+def evaluate_spawned(
+    head: Path, step: str, number: int, socket_fd: int, page_fd: int, again: int
+) -> int:
     """Evaluate rows in a process that was started for it; return the exit code."""
     connection = socket.socket(fileno=socket_fd)
     connection.set_inheritable(False)
     os.set_inheritable(page_fd, False)
-    return evaluate_rows(head, step, number, connection, Page(page_fd))
+    return evaluate_rows(head, step, number, connection, Page(page_fd), again=bool(again))
 
 
 class _Retries:
@@ -121,8 +146,10 @@ class _Rows:
         files: PlanDir,
         step: str,
         retries: _Retries,
+        done: RowSet,
     ) -> None:
         self._retries = retries
+        self._done = done
         self._log = RowLog()
         self._plan = plan
         self._evaluator = evaluator

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from types import FrameType
 
-from psyrun.backend.base import Backend, RowSource
+from psyrun.backend.base import Backend, Batch, RowSource
 from psyrun.failure import DIED, OUT_OF_MEMORY, TIMED_OUT, Failure
 from psyrun.jobstate import BY_FAILURES, BY_SIGNAL, BY_TIME, JobState, read_states
 from psyrun.journal import JournalWriter, Kind
@@ -46,9 +46,9 @@ class _Supervisor:
     def __init__(self, brief: Brief, files: PlanDir, step: str) -> None:
         self._brief, self._files, self._step = brief, files, step
         self._limits = brief.limits
-        self._index = int(step.rpartition(":")[2])
-        self._source = _open_source(brief, files, self._index)
-        start, stop = brief.batches[self._index]
+        self._again = files.job(step).exists()  # the scheduler has started the job once more
+        self._source = _open_source(brief, files, step, again=self._again)
+        start, stop = _batch(brief, step)
         self._pool_size = max(1, min(brief.pool_size, stop - start))
         self._left_over: deque[Assignment] = deque()
         self._children: list[Child] = []
@@ -66,8 +66,11 @@ class _Supervisor:
     def run(self) -> int:
         wake = self._catch_signals()
         self._state.write(self._files.job(self._step))
-        for number in range(self._pool_size):
-            self._start_child(number)
+        first = self._source.take(1, self._pool_size)
+        if first is not None:  # else others have done it all, and there is no need to load the task
+            self._left_over.append(Assignment(*first))
+            for number in range(self._pool_size):
+                self._start_child(number)
         while self._children:
             self._wait(wake)
             self._look_at_limits()
@@ -86,7 +89,15 @@ class _Supervisor:
 
     def _start_child(self, number: int) -> None:
         log = self._files.child_log(self._step, number)
-        child = Child(self._files.head, self._step, number, log, self._end, self._children)
+        child = Child(
+            self._files.head,
+            self._step,
+            number,
+            log,
+            self._end,
+            self._children,
+            again=self._again,
+        )
         self._children.append(child)
 
     def _wait(self, wake: socket.socket) -> None:
@@ -268,10 +279,14 @@ class _Supervisor:
         return 1 if self._failed or self._stopping or self._trouble else 0
 
 
-def _open_source(brief: Brief, files: PlanDir, index: int) -> RowSource:
+def _batch(brief: Brief, step: str) -> Batch:
+    return brief.batches[int(step.rpartition(":")[2])]
+
+
+def _open_source(brief: Brief, files: PlanDir, step: str, *, again: bool) -> RowSource:
     module, _, name = brief.backend.partition(":")
     backend: type[Backend] = getattr(importlib.import_module(module), name)
-    return backend.source(brief.batches[index], len(brief.batches), files)
+    return backend.source(_batch(brief, step), len(brief.batches), files, step, again=again)
 
 
 def _end_of_job(time_limit: float | None) -> float:
