@@ -37,7 +37,7 @@ FLOORS = [
     {"backend"},
     {"functions", "tasks"},
     {"results", "run"},
-    {"farming", "plotting", "report"} | {"testing", "worker"},
+    {"dashboard", "farming", "plotting", "report"} | {"testing", "worker"},
     {"cli"},
     {"__main__", "main"},
 ]

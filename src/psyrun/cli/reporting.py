@@ -35,6 +35,17 @@ def report(args: argparse.Namespace) -> int:
     return code
 
 
+def dashboard(args: argparse.Namespace) -> int:
+    """Show tasks in a browser, live, until interrupted."""
+    from psyrun.dashboard import serve
+
+    def tell(address: str) -> None:
+        print(f"The tasks in {args.taskdir} are shown at {address}\nCtrl-C ends this.", flush=True)
+
+    serve(args.taskdir, args.port, tell)
+    return FINE
+
+
 def _all_that_were_run(args: argparse.Namespace) -> tuple[list[str], int]:
     tasks = Tasks(args)
     return [task.name for task in tasks if run.workdir_of(task).plan_heads()], tasks.code

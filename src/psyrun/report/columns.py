@@ -113,8 +113,8 @@ def make_columns(name: str, role: Role, values: Any, unit: str = "") -> list[Col
     if array.dtype == object and array.ndim == 1:
         gaps = np.array([value is None or is_missing(value) for value in array], dtype=bool)
         array = _unify(array[~gaps].tolist())
-    elif array.dtype.kind in "mM":
-        gaps = np.isnat(array).reshape(len(array), -1).all(axis=1)
+    elif array.dtype.kind in "mM" and array.ndim == 1:
+        gaps = np.asarray(np.isnat(array))
         array = array[~gaps]
     elif array.dtype == np.float64 and array.ndim == 1:
         array = np.ascontiguousarray(array)

@@ -14,18 +14,26 @@ from psyrun.results import Result
 from psyrun.rows import Rows, RowSet
 
 MOST_ROWS = 100_000
-"""A page holds a random sample of so many rows if there are more."""
+"""So many rows fit into a page."""
 _MOST_CELLS = 3_000_000
 _MOST_COLUMNS = 100
 _USERS = ("parameter", "output")
 
 
-def describe_task(result: Result) -> dict[str, Any]:
-    """Describe a task and its result, ready for JSON."""
+def describe_task(result: Result, most_rows: int = MOST_ROWS) -> dict[str, Any]:
+    """Describe a task and its result, ready for JSON.
+
+    Parameters
+    ----------
+    result : Result
+        What has been computed.
+    most_rows : int, optional
+        Of more rows a random sample is taken.
+    """
     ended = result.completed | result.failed
     names = [*result.params, *result.outputs]
     shown = names[:_MOST_COLUMNS]
-    rows = _sample(ended, min(MOST_ROWS, _MOST_CELLS // max(len(shown), 1)))
+    rows = _sample(ended, min(most_rows, _MOST_CELLS // max(len(shown), 1)))
     columns = _columns(result, rows, shown)
     parameters = [column for column in columns if column.role == "parameter"]
     return {

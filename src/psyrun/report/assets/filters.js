@@ -46,8 +46,8 @@ function parseRange(column, part) {
     const slack = column.kind === "number" ? Math.abs(value) * 5e-6 : 0; // as far as numbers are shown
     return { low: value - slack, high: value + slack };
   }
-  if (sign[0] === "<") return { low: -Infinity, high: value, open: sign === "<" };
-  return { low: value, high: Infinity, open: sign === ">" };
+  if (sign[0] === "<") return { low: -Infinity, high: value, without: sign === "<" ? value : NaN };
+  return { low: value, high: Infinity, without: sign === ">" ? value : NaN };
 }
 
 function readNumber(column, text) {
@@ -77,7 +77,7 @@ function tester(column, condition) {
     if (column.isGap(i)) return none;
     const value = column.data[i];
     if (Number.isNaN(value)) return nan;
-    return ranges.some(({ low, high, open }) => open ? value > low && value < high : value >= low && value <= high);
+    return ranges.some(({ low, high, without }) => value >= low && value <= high && value !== without);
   };
 }
 

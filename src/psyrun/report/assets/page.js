@@ -98,6 +98,7 @@ function showTimes(times) {
 }
 
 function showOrigin({ space, parameters, origin }) {
+  byId("origin").hidden = space === "" && origin.length === 0;
   byId("space").hidden = space === "";
   setText(byId("space"), space);
   const cells = ({ name, unit, values }) => [name, unit, values];

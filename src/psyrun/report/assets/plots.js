@@ -282,8 +282,9 @@ function drawParallel(selection, columns, colour) {
   const gaps = incomplete.length > 0;
   ticks.push(...incomplete.map((k) => ({ x: k, at: NO_VALUE, text: "none" })));
   const words = {
-    type: "scatter", mode: "text", hoverinfo: "skip", cliponaxis: false, textposition: "middle right",
-    x: ticks.map((tick) => tick.x), y: ticks.map((tick) => tick.at), text: ticks.map((tick) => ` ${tick.text}`),
+    type: "scatter", mode: "text", hoverinfo: "skip", cliponaxis: false,
+    textposition: ticks.map((tick) => (tick.x < axes.length - 1 ? "middle right" : "middle left")),
+    x: ticks.map((tick) => tick.x), y: ticks.map((tick) => tick.at), text: ticks.map((tick) => ` ${tick.text} `),
     textfont: { size: 11, color: themed("ink") }, unselected: { textfont: { color: themed("ink") } },
   };
   const posts = axes.map((_, k) => ({ type: "line", x0: k, x1: k, y0: 0, y1: 1, line: { width: 1, color: themed("quiet") } }));
@@ -294,7 +295,7 @@ function drawParallel(selection, columns, colour) {
   const node = byId("parallel");
   node.style.minWidth = `${axes.length * 96}px`;
   Plotly.react(node, [...traces, words], layoutOf({
-    height: 340, margin: { l: 14, r: 60, t: 30, b: 12 }, dragmode: "select", hovermode: false, selections: [],
+    height: 340, margin: { l: 14, r: 14, t: 30, b: 12 }, dragmode: "select", hovermode: false, selections: [],
     newselection: { line: { color: themed("ink"), width: 1, dash: "dot" } },
     shapes: [...posts, ...axes.flatMap((column, k) => brushesOf(selection, column, k))],
     annotations: titles,
