@@ -1,4 +1,4 @@
-"""Schedulers run commands; Sharcnet's is stood in for by small programs."""
+"""Schedulers run commands."""
 
 import json
 import os
@@ -17,110 +17,10 @@ from psyrun.main import psy_main
 from psyrun.scheduler import JobStatus, Scheduler
 from psyrun.scheduler._commands import call
 from psyrun.scheduler._options import build_options
-from psyrun.scheduler.sqsub import _parse
 from psyrun.store import PickleStore
 from psyrun.testing import SchedulerContract
 
-SHARCNET = """#!PYTHON
-# Stands in for sqsub, sqjobs and sqkill, and runs the jobs in the background.
-import getopt, json, os, signal, subprocess, sys, time
-from contextlib import suppress
-from pathlib import Path
-
-JOBS = Path("DIRECTORY")
-
-def state_of(job):
-    if (job / "ended").exists():
-        return "C"
-    return "R" if (job / "pid").exists() else "*Q" if depends_on(job) else "Q"
-
-def depends_on(job):
-    return json.loads((job / "job.json").read_text())["depends_on"]
-
-def sqsub(*argv):
-    options, command = getopt.getopt(
-        argv, "r:n:N:o:w:j:q:t", ["mpp=", "idfile=", "test", "gpp="]
-    )
-    options = dict(options)
-    number = 1 + max((int(job.name) for job in JOBS.iterdir()), default=9)
-    job = JOBS / str(number)
-    job.mkdir()
-    content = {"options": options, "command": command}
-    content["depends_on"] = [n for n in options.get("-w", "").split(",") if n]
-    content["name"] = options.get("-j") or os.path.basename(command[0])
-    (job / "job.tmp").write_text(json.dumps(content))
-    (job / "job.tmp").rename(job / "job.json")
-    with open(os.devnull, "r+") as nothing:
-        subprocess.Popen(
-            [sys.executable, __file__, "run", str(job)],
-            stdin=nothing, stdout=nothing, stderr=nothing, start_new_session=True,
-        )
-    Path(options["--idfile"]).write_text(f"{number}\\n")
-
-def run(directory):
-    job = Path(directory)
-    content = json.loads((job / "job.json").read_text())
-    while any(not (JOBS / n / "ended").exists() for n in content["depends_on"]):
-        if (job / "ended").exists():
-            return
-        time.sleep(0.01)
-    with open(content["options"]["-o"], "ab") as output:
-        process = subprocess.Popen(
-            content["command"], stdin=subprocess.DEVNULL, stdout=output, stderr=output,
-            start_new_session=True,
-        )
-        (job / "pid.tmp").write_text(str(process.pid))
-        (job / "pid.tmp").rename(job / "pid")
-        if (job / "ended").exists():  # killed meanwhile
-            process.kill()
-        process.wait()
-    (job / "ended").touch()
-
-def sqjobs(*numbers):
-    jobs = sorted(JOBS.iterdir(), key=lambda job: int(job.name))
-    jobs = [job for job in jobs if (job / "job.json").exists()]
-    shown = [job for job in jobs if job.name in numbers or not numbers and state_of(job) != "C"]
-    if not shown:
-        sys.exit("no jobs" if not numbers else "no such job")
-    print("jobid  queue state ncpus  time command")
-    print("------ ----- ----- ----- ----- -------")
-    for job in shown:
-        name = json.loads((job / "job.json").read_text())["name"]
-        print(f"{job.name:>6} serial {state_of(job):>5}     1    5s {name}")
-
-def sqkill(number):
-    job = JOBS / number
-    if not job.exists() or (job / "ended").exists():
-        sys.exit(f"sqkill: job {number} not found")
-    (job / "ended").touch()
-    with suppress(FileNotFoundError, ProcessLookupError):
-        os.killpg(int((job / "pid").read_text()), signal.SIGKILL)
-
-program = os.path.basename(sys.argv[0])
-if sys.argv[1:2] == ["run"]:
-    run(sys.argv[2])
-else:
-    {"sqsub": sqsub, "sqjobs": sqjobs, "sqkill": sqkill}[program](*sys.argv[1:])
-"""
-
-ARGS = {"timelimit": "15m", "memory": "1G"}
 NOTHING = [sys.executable, "-c", ""]
-
-
-class Sharcnet:
-    """The stand-ins' jobs."""
-
-    def __init__(self, directory):
-        self.directory = directory
-        self.jobs = directory / "jobs"
-
-    def job(self, jobid):
-        return json.loads((self.jobs / str(jobid) / "job.json").read_text())
-
-    def end(self):
-        for job in self.jobs.iterdir():
-            if not (job / "ended").exists():
-                subprocess.run(["sqkill", job.name], check=False)
 
 
 def write_program(path, code):
@@ -136,31 +36,9 @@ def bin_directory(tmp_path, monkeypatch):
     return path
 
 
-@pytest.fixture
-def sharcnet(tmp_path, bin_directory):
-    sharcnet = Sharcnet(tmp_path / "sharcnet")
-    sharcnet.jobs.mkdir(parents=True)
-    code = SHARCNET.replace("PYTHON", sys.executable).replace("DIRECTORY", str(sharcnet.jobs))
-    for name in ("sqsub", "sqjobs", "sqkill"):
-        write_program(bin_directory / name, code)
-    yield sharcnet
-    sharcnet.end()
-
-
 class TestImmediateRun(SchedulerContract):
     def make_scheduler(self):
         return ImmediateRun()
-
-
-class TestSqsub(SchedulerContract):
-    scheduler_args = ARGS
-
-    @pytest.fixture(autouse=True)
-    def _sharcnet(self, sharcnet):
-        self.workdir = sharcnet.directory / "work"
-
-    def make_scheduler(self):
-        return Sqsub(self.workdir)
 
 
 RUN_WHEN_DUE = """
@@ -261,101 +139,7 @@ def test_a_job_has_no_input(tmp_path):
     assert "EOFError" in log.read_text()
 
 
-# --- Sqsub --------------------------------------------------------------------------------------
-
-
-def test_sqsub_is_given_what_the_guide_says(sharcnet, tmp_path):
-    scheduler = Sqsub(tmp_path / "not" / "there")
-    jobid = scheduler.submit(NOTHING, str(tmp_path / "log"), "a b", None, {**ARGS, "n_nodes": 2})
-    options = sharcnet.job(jobid)["options"]
-    idfile = Path(options.pop("--idfile"))
-    assert options == {
-        "-r": "15m",
-        "-n": "1",
-        "-N": "2",
-        "--mpp": "1G",
-        "-o": str(tmp_path / "log"),
-        "-j": "a b",
-    }
-    assert idfile.parent == tmp_path / "not" / "there"
-    assert not idfile.exists()
-
-
-def test_unknown_arguments_of_sqsub_are_passed_on(sharcnet, tmp_path):
-    arguments = {**ARGS, "q": "gpu", "test": True, "gpp": 2, "t": False, "n_cpus": None}
-    jobid = Sqsub(tmp_path).submit(NOTHING, str(tmp_path / "log"), None, None, arguments)
-    options = sharcnet.job(jobid)["options"]
-    assert (options["-q"], options["--test"], options["--gpp"]) == ("gpu", "", "2")
-    assert not options.keys() & {"-t", "-n", "-j", "-w"}
-
-
-def test_arguments_of_sqsub_may_depend_on_the_name_of_the_job(sharcnet, tmp_path):
-    arguments = {"timelimit": lambda name: f"{len(name)}m", "memory": "1G"}
-    jobid = Sqsub(tmp_path).submit(NOTHING, str(tmp_path / "log"), "a:merge", None, arguments)
-    assert sharcnet.job(jobid)["options"]["-r"] == "7m"
-    assert callable(arguments["timelimit"])
-
-
-@pytest.mark.parametrize("missing", ["timelimit", "memory"])
-@pytest.mark.parametrize("how", ["left out", "None", "function"])
-def test_a_required_argument_that_is_missing_is_named(sharcnet, tmp_path, missing, how):
-    arguments = dict(ARGS)
-    del arguments[missing]
-    if how == "None":
-        arguments[missing] = None
-    elif how == "function":
-        arguments[missing] = lambda name: None
-    with pytest.raises(SchedulerError, match=rf"Sqsub needs '{missing}'"):
-        Sqsub(tmp_path).submit(NOTHING, str(tmp_path / "log"), None, None, arguments)
-    assert list(sharcnet.jobs.iterdir()) == []
-
-
-def test_no_arguments_at_all_are_an_error_too(tmp_path):
-    with pytest.raises(SchedulerError, match="timelimit"):
-        Sqsub(tmp_path).submit(NOTHING, str(tmp_path / "log"))
-
-
-def test_only_jobs_that_have_not_ended_are_waited_for(sharcnet, tmp_path):
-    scheduler = Sqsub(tmp_path)
-    log = str(tmp_path / "log")
-    wait = [sys.executable, "-c", "import time; time.sleep(1000)"]
-    running = [scheduler.submit(wait, log, None, None, ARGS) for _ in range(2)]
-    ended = scheduler.submit(wait, log, None, None, ARGS)
-    scheduler.kill(ended)
-    jobid = scheduler.submit(NOTHING, log, None, [*running, ended, 999], ARGS)
-    assert sharcnet.job(jobid)["options"]["-w"] == ",".join(map(str, running))
-    assert scheduler.get_status(jobid).status == "*Q"
-    jobid = scheduler.submit(NOTHING, log, None, [ended], ARGS)
-    assert "-w" not in sharcnet.job(jobid)["options"]
-
-
-def test_unknown_jobs_have_no_status(sharcnet, tmp_path):
-    assert Sqsub(tmp_path).get_status(12345) is None
-    assert list(Sqsub(tmp_path).get_jobs()) == []
-
-
-def test_what_sqsub_says_when_it_refuses_is_passed_on(tmp_path, bin_directory):
-    write_program(bin_directory / "sqsub", "#!/bin/sh\necho 'you are over quota' >&2\nexit 3\n")
-    with pytest.raises(SchedulerError, match="you are over quota"):
-        Sqsub(tmp_path / "w").submit(NOTHING, str(tmp_path / "log"), None, None, ARGS)
-    assert list((tmp_path / "w").iterdir()) == []
-
-
-@pytest.mark.parametrize("answer", ["", "echo job 7 >", ": >"])
-def test_an_id_that_sqsub_does_not_tell_is_an_error(tmp_path, bin_directory, answer):
-    code = "#!/bin/sh\nfor arg; do case $arg in --idfile=*) idfile=${arg#*=};; esac; done\n"
-    redirect = f'{answer} "$idfile"\n' if answer else "true\n"
-    write_program(bin_directory / "sqsub", code + redirect)
-    with pytest.raises(SchedulerError, match="sqsub"):
-        Sqsub(tmp_path / "w").submit(NOTHING, str(tmp_path / "log"), None, None, ARGS)
-
-
-def test_a_scheduler_that_is_not_there_is_named(tmp_path, monkeypatch):
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(SchedulerError, match="'sqsub'"):
-        Sqsub(tmp_path).submit(NOTHING, str(tmp_path / "log"), None, None, ARGS)
-    with pytest.raises(SchedulerError, match="'sqjobs'"):
-        Sqsub(tmp_path).get_jobs()
+# --- All ----------------------------------------------------------------------------------------
 
 
 def test_making_a_scheduler_needs_no_directory(monkeypatch):
@@ -363,21 +147,6 @@ def test_making_a_scheduler_needs_no_directory(monkeypatch):
     assert isinstance(Sqsub(), Scheduler)
     assert isinstance(Slurm(), Scheduler)
     assert isinstance(Slurm("/no/such/directory"), Scheduler)
-
-
-def test_a_table_of_jobs_is_read():
-    table = """jobid  queue state ncpus nodes time command
------- ----- ----- ----- ----- ---- -------
-    12 serial     R     1     -   5s a:process:1
-    13 serial    *Q     1     -   0s a b:merge
-    14 serial     C     1     -   9s python -c  x
-
-2 jobs
-"""
-    jobs = _parse(table.replace(" -  ", " "))
-    assert {jobid: job.status for jobid, job in jobs.items()} == {12: "R", 13: "*Q", 14: "D"}
-    assert [job.name for job in jobs.values()] == ["a:process:1", "a b:merge", "python -c  x"]
-    assert _parse("") == {}
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"], exclude_characters="\0")))
@@ -579,27 +348,6 @@ def test_killing_a_task_leaves_the_jobs_of_others_alone(in_tmp):
     left = [(job["name"], job["id"]) for job in load_scheduler().jobs]
     assert [name for name, _ in left] == ["ab:process:0", "ab:process:1", "ab:merge", "a:process:0"]
     assert left[-1][1] == foreign
-
-
-def test_sqsub_runs_a_task(in_tmp, sharcnet, capsys):
-    (in_tmp / "psy-tasks" / "task_two words.py").write_text(
-        "from psyrun import Param, Sqsub\n"
-        "pspace = Param(x=range(10))\n"
-        "scheduler = Sqsub('sq work')\n"
-        "scheduler_args = {'timelimit': '1m', 'memory': '1G'}\n"
-        "max_jobs = 3\n"
-        "def execute(x):\n"
-        "    return {'y': x}\n"
-    )
-    assert psy_main(["run"]) == 0
-    contract = TestSqsub()
-    contract.workdir = in_tmp / "sq work"
-    for number in (10, 11, 12, 13):
-        contract._wait_for_end_of(number)
-    assert PickleStore().load("psy-work/two words/result.pkl")["y"] == list(range(10))
-    capsys.readouterr()
-    assert psy_main(["run"]) == 0
-    assert "up to date" in capsys.readouterr().out
 
 
 def test_a_status_is_a_tuple():

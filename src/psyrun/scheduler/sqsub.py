@@ -1,24 +1,38 @@
 """The ``sqsub`` command of Sharcnet."""
 
 import os
-import shutil
-import socket
-from collections.abc import Iterable, Mapping, Sequence
+import shlex
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from psyrun.exceptions import SchedulerError
+from psyrun.scheduler._batch import BatchScheduler, Job
 from psyrun.scheduler._commands import call, call_once
 from psyrun.scheduler._options import Option, build_options
-from psyrun.scheduler._queue import Entry, Queue
-from psyrun.scheduler.base import JobId, JobStatus, Scheduler, resolve
+from psyrun.scheduler._queue import Entry
+from psyrun.scheduler.base import JobId, JobStatus
+
+_OPTIONS = {
+    "timelimit": Option("-r"),
+    "output_file": Option("-o"),
+    "n_cpus": Option("-n"),
+    "n_nodes": Option("-N"),
+    "n_gpus": Option("--gpp"),
+    "memory": Option("--mpp"),
+    "partition": Option("-q"),
+    "queue": Option("-q"),
+    "depends_on": Option("-w", lambda ids: ",".join(map(str, ids))),
+    "idfile": Option("--idfile"),
+    "name": Option("-j"),
+}
 
 
-class Sqsub(Scheduler):
+class Sqsub(BatchScheduler):
     """Submit jobs with ``sqsub``.
 
-    *scheduler_args* are *timelimit* (required), *memory* (required), *n_cpus* and *n_nodes*; others
-    are passed on as they are.
+    *scheduler_args* are *timelimit* (required), *memory* (required), *n_cpus*, *n_nodes*, *n_gpus*,
+    *partition* (or *queue*) and *name*; others are passed on as they are.
 
     Parameters
     ----------
@@ -29,27 +43,14 @@ class Sqsub(Scheduler):
 
     USER_DEFAULT_ARGS = {"timelimit": "1h", "n_cpus": 1, "n_nodes": 1, "memory": "1G"}  # noqa: RUF012
 
-    _OPTIONS: Mapping[str, Option] = {
-        "timelimit": Option("-r"),
-        "output_file": Option("-o"),
-        "n_cpus": Option("-n"),
-        "n_nodes": Option("-N"),
-        "memory": Option("--mpp"),
-        "depends_on": Option("-w", lambda ids: ",".join(str(x) for x in ids)),
-        "idfile": Option("--idfile"),
-        "name": Option("-j"),
-    }
+    _COMMANDS = ("sqsub", "sqjobs", "sqkill")
+    _ENDED_MEANWHILE = ("not found",)
 
     def __init__(self, workdir: str | os.PathLike[str] | None = None) -> None:
+        super().__init__()
         if workdir is None:
             workdir = Path("/work") / os.environ.get("USER", "") / "psyrun"
         self.workdir = str(workdir)
-        self._queue = Queue(
-            "sqsub",
-            lambda: [socket.gethostname(), str(os.getuid()), shutil.which("sqjobs") or ""],
-            lambda: _parse(call(["sqjobs"], fine=(0, 1))),
-            lambda jobid: jobid,
-        )
 
     def submit(
         self,
@@ -59,72 +60,86 @@ class Sqsub(Scheduler):
         depends_on: Sequence[JobId] | None = None,
         scheduler_args: Mapping[str, Any] | None = None,
     ) -> JobId:
-        """Submit a job.
-
-        Parameters
-        ----------
-        args, output_filename, name, depends_on, scheduler_args
-            See `Scheduler.submit`.
-
-        Returns
-        -------
-        int
-            The job's id.
+        """Submit a job; see `Scheduler.submit`.
 
         Raises
         ------
         SchedulerError
             If a required argument is missing or ``sqsub`` refuses.
         """
-        values = resolve({"n_cpus": 1, **(scheduler_args or {})}, name)
+        values = {"n_cpus": 1, **(scheduler_args or {})}
+        return super().submit(args, output_filename, name, depends_on, values)
+
+    def submit_array(
+        self,
+        n: int,
+        args: Sequence[str],
+        output_filename: str,
+        name: str | None = None,
+        depends_on: Sequence[JobId] | None = None,
+        scheduler_args: Mapping[str, Any] | None = None,
+    ) -> JobId:
+        """Raise `NotImplementedError`: there are no job arrays."""
+        raise NotImplementedError("sqsub has no job arrays")
+
+    def _submit(self, job: Job) -> JobId:
+        return super()._submit(job._replace(depends_on=self._unfinished(job.depends_on)))
+
+    def _unfinished(self, jobids: Sequence[JobId]) -> list[JobId]:
+        return super()._unfinished(jobids) if jobids else []
+
+    def _command(self, job: Job) -> list[str]:
+        values = dict(job.values)
         for required in ("timelimit", "memory"):
-            if values.get(required) is None:
+            if required not in values:
                 raise SchedulerError(f"Sqsub needs {required!r} in scheduler_args.")
-        Path(output_filename).parent.mkdir(parents=True, exist_ok=True)
-        directory = Path(self.workdir)
-        directory.mkdir(parents=True, exist_ok=True)
-        idfile = directory / f"id-{os.getpid()}-{os.urandom(4).hex()}"
-        waits_for = [jobid for jobid in depends_on or () if self._is_unfinished(jobid)]
         values |= {
-            "idfile": str(idfile),
-            "output_file": output_filename,
-            "depends_on": waits_for or None,
-            "name": name,
+            "idfile": str(self._idfile(job.token)),
+            "output_file": job.output,
+            "depends_on": job.depends_on or None,
+            "name": job.name,
         }
-        try:
-            call_once(["sqsub", *build_options(self._OPTIONS, values), *args])
-            jobid = int(idfile.read_text())
-        except (FileNotFoundError, ValueError) as err:
-            raise SchedulerError(f"sqsub has not written the job's number to {idfile}.") from err
-        finally:
-            idfile.unlink(missing_ok=True)
-        self._queue.expire()
+        return ["sqsub", *build_options(_OPTIONS, values), *job.args]
+
+    def _preview(self, job: Job) -> str:
+        return shlex.join(self._command(job))
+
+    def _send(self, job: Job) -> JobId:
+        command, idfile = self._command(job), self._idfile(job.token)
+        idfile.parent.mkdir(parents=True, exist_ok=True)
+        call_once(command)
+        jobid = self._sent(job.token)
+        if jobid is None:
+            raise SchedulerError(f"sqsub has not written the job's number to {idfile}.")
         return jobid
 
-    def _is_unfinished(self, jobid: JobId) -> bool:
-        status = self.get_status(jobid)
-        return status is not None and status.status != "D"
+    def _sent(self, token: str) -> JobId | None:
+        idfile = self._idfile(token)
+        try:
+            return int(idfile.read_text())
+        except (FileNotFoundError, ValueError):
+            return None
+        finally:
+            idfile.unlink(missing_ok=True)
 
-    def kill(self, jobid: JobId) -> None:
-        """Kill a job."""
-        call(["sqkill", str(jobid)])
-        self._queue.expire()
+    def _idfile(self, token: str) -> Path:
+        return Path(self.workdir) / f"id-{token}"
+
+    def _list(self) -> dict[JobId, Entry]:
+        return _parse(call(["sqjobs"], fine=(0, 1)))
+
+    def _kill(self, jobids: Sequence[JobId]) -> None:
+        for jobid in jobids:
+            self._kill_by(["sqkill"], [jobid])
 
     def get_status(self, jobid: JobId) -> JobStatus | None:
         """Return what ``sqjobs`` knows of a job, None if nothing."""
-        entry = self._queue.find(jobid)
-        if entry is None:
+        status = super().get_status(jobid)
+        if status is None:
             # Exit code 1: there is no such job.
             entry = _parse(call(["sqjobs", str(jobid)], fine=(0, 1))).get(jobid)
-        return None if entry is None else JobStatus(jobid, entry.status, entry.name)
-
-    def refresh(self) -> None:
-        """Forget what the queue has told."""
-        self._queue.forget()
-
-    def get_jobs(self) -> Iterable[JobId]:
-        """Return the ids of all queued and running jobs of the user."""
-        return [jobid for jobid, job in self._queue.jobs().items() if job.status != "D"]
+            status = None if entry is None else JobStatus(jobid, entry.status, entry.name)
+        return status
 
 
 def _parse(table: str) -> dict[JobId, Entry]:
