@@ -3,6 +3,7 @@
 import json
 import pickle
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -31,6 +32,9 @@ from psyrun.store import AutodetectStore
 from psyrun.store.base import concatenate
 from psyrun.tasks import PackageLoader, import_snapshot_on_demand, load_conf
 from psyrun.workdir import Workdir
+
+_importing = threading.RLock()
+"""Held by who changes how modules are found, until that is as before."""
 
 _ATTEMPTS = 5
 """How often a task is read that a merge keeps changing meanwhile."""
@@ -245,9 +249,14 @@ def _unreadable(workdir: Workdir, err: BaseException) -> UsageError:
 @contextmanager
 def _modules_of(workdir: Workdir) -> Iterator[None]:
     """Let pickles refer to what the task's file defines, as it was when it was run."""
+    with _importing:
+        yield from _with_modules_of(workdir)
+
+
+def _with_modules_of(workdir: Workdir) -> Iterator[None]:
     former = sys.path.copy(), sys.meta_path.copy(), sys.modules.copy()
     ours: set[str] = set()
-    with suppress(JournalError):
+    with suppress(JournalError, OSError):
         newest = newest_plan(workdir)
         if newest is not None:
             brief, _ = newest
