@@ -22,7 +22,7 @@ from sybil.parsers.abstract.codeblock import PythonDocTestOrCodeBlockParser
 from test_structure import FLOORS
 
 ROOT = Path(__file__).parent.parent
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.rst"))]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.rst"))]
 GUIDE = ROOT.parent / "shared" / "guide.rst"
 
 run_python = PythonEvaluator()

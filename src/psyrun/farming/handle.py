@@ -185,7 +185,7 @@ class Farm:
                 self._warn(f"job {state.step} failed: {shorten(state.why)}")
 
     def _warn(self, what: str) -> None:
-        warnings.warn(TaskWarning(self.name, f"{self.name}: {what}."), stacklevel=3)
+        warnings.warn(TaskWarning(self.name, f"{self.name}: {what.rstrip('.')}."), stacklevel=3)
 
 
 def attach(name: str, workdir: str | PathLike[str] = "psy-work") -> Farm:

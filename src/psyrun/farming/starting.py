@@ -5,7 +5,8 @@ from typing import Any
 
 from psyrun import run
 from psyrun.exceptions import TaskBusyError, UsageError
-from psyrun.farming.handle import Farm, showing
+from psyrun.farming.bar import showing
+from psyrun.farming.handle import Farm
 from psyrun.functions import FunctionTask
 from psyrun.merging.history import newest_plan
 from psyrun.pspace import ParameterSpace

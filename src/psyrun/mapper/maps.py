@@ -173,7 +173,8 @@ def map_pspace_parallel(
     exclude : collection of str, optional
         Keys to leave out of what is returned.
     executor : concurrent.futures.Executor, optional
-        Use this, and neither *backend* nor *n_jobs*. It is not shut down.
+        Use this, and neither *backend* nor *n_jobs*; for example ``client.get_executor()`` of a
+        Dask client. It is not shut down.
     progress : bool, optional
         Whether to show a progress bar; it is shown on a terminal and in a notebook only.
 

@@ -193,7 +193,7 @@ def _wait_for(spec: Spec) -> bool:
         if not client.run_on_scheduler(count_alive, spec.after):
             rejoin()
             break
-        time.sleep(min(0.1 + (time.monotonic() - began) / 50, 2.0))
+        time.sleep(min(0.1 + (time.monotonic() - began) / 50, 10.0))
     return _is_wanted(spec.key)
 
 

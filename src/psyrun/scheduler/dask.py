@@ -27,6 +27,8 @@ from psyrun.scheduler.base import (
     resolve,
 )
 
+_VARIABLE = "DASK_SCHEDULER_ADDRESS"
+
 _PATIENCE = 8.0
 """Seconds to wait for the cluster's scheduler to answer at first."""
 
@@ -47,7 +49,7 @@ class Dask(Scheduler):
     psyrun has to be installed where the cluster's scheduler and workers run, and the work directory
     has to have the same path there.
 
-    *scheduler_args* are those of `distributed.Client.submit`: *workers*, *resources*, *priority*,
+    *scheduler_args* are those of ``distributed.Client.submit``: *workers*, *resources*, *priority*,
     *retries* and *allow_other_workers*. Names that tell batch queues what a job needs (*memory*,
     *n_cpus*, *partition*, ...) mean nothing to Dask and are ignored; workers still stop in time if
     there is a *timelimit*.
@@ -251,11 +253,11 @@ class Dask(Scheduler):
         if self.address is None:
             import dask
 
-            address = dask.config.get("scheduler-address", None)
+            address = os.environ.get(_VARIABLE) or dask.config.get("scheduler-address", None)
             if address is None:
                 raise SchedulerError(
-                    "No Dask scheduler is named: write scheduler = Dask('tcp://host:8786') or "
-                    "Dask('scheduler.json'), or set DASK_SCHEDULER_ADDRESS."
+                    f"No Dask scheduler is named: write scheduler = Dask('tcp://host:8786') or "
+                    f"Dask('scheduler.json'), or set {_VARIABLE}."
                 )
             return str(address)
         if "://" in self.address or (":" in self.address and not Path(self.address).exists()):
