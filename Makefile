@@ -2,16 +2,20 @@
 
 PYTHON ?= python3
 STUDY ?= epidemic
+DRAW_epidemic := python plot_epidemic.py
+DRAW_mc_circle := python plot_mc_circle.py
+DRAW_digits := psy plot digits accuracy -o digits.png
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help example test lint docs benchmark clean
+.PHONY: help example test lint gallery docs benchmark clean
 
 help:
 	@echo "make example    run a real parameter study and draw its picture"
 	@echo "make test       check everything"
 	@echo "make docs       build the documentation into docs/_build/html"
+	@echo "make gallery    draw the pictures of the documentation anew"
 	@echo "make benchmark  compare speed and memory with peers"
 	@echo "make clean      delete what these commands have made"
 
@@ -29,7 +33,7 @@ $(VENV)/test-ready: pyproject.toml | $(VENV)/bin/python
 	touch $@ $(VENV)/example-ready
 
 example: $(VENV)/example-ready
-	cd examples && ../$(BIN)/psy run -j 2 $(STUDY) && ../$(BIN)/python plot_$(STUDY).py
+	cd examples && ../$(BIN)/psy run -j 2 $(STUDY) && ../$(BIN)/$(DRAW_$(STUDY))
 
 test: lint
 	tests/install-packages
@@ -40,10 +44,14 @@ lint: $(VENV)/test-ready
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
+gallery: $(VENV)/test-ready
+	$(BIN)/python docs/draw_gallery.py
+
 docs: $(VENV)/test-ready
 	$(BIN)/python -m sphinx -W -q docs docs/_build/html
 
 benchmark: $(VENV)/test-ready
+	$(INSTALL) --group benchmark
 	$(BIN)/python benchmarks
 
 clean:

@@ -62,6 +62,4 @@ def _show(picture: "Picture", caption: str) -> None:
     console = Console(highlight=False, soft_wrap=True)
     colors = console.is_terminal and console.color_system is not None and not console.no_color
     plain = not (console.encoding or "").lower().startswith("utf")
-    console.print(
-        draw_text(picture, caption, console.width, colors=colors, ascii_only=plain), end=""
-    )
+    console.print(draw_text(picture, caption, console.width, colors=colors, ascii_only=plain))

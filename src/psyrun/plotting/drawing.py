@@ -19,10 +19,11 @@ from psyrun.results import Result, load
 
 FORMATS = (".png", ".svg", ".pdf")
 
-_DPI = 150
-_REPRODUCIBLE: dict[str, dict[str, None]] = {
-    ".svg": {"Date": None},
-    ".pdf": {"CreationDate": None},
+_DPI = 120
+_OPTIONS: dict[str, dict[str, Any]] = {
+    ".png": {"pil_kwargs": {"optimize": True}},
+    ".svg": {"metadata": {"Date": None}},  # not when it was drawn, to be reproducible
+    ".pdf": {"metadata": {"CreationDate": None}},
 }
 
 
@@ -195,7 +196,5 @@ def save(picture: Picture, caption: str, path: Path) -> None:
     content = BytesIO()
     with matplotlib.rc_context({"svg.hashsalt": "psyrun"}):
         axes = draw_figure(picture, caption, interactive=False)
-        axes.flat[0].figure.savefig(
-            content, format=extension[1:], dpi=_DPI, metadata=_REPRODUCIBLE.get(extension)
-        )
+        axes.flat[0].figure.savefig(content, format=extension[1:], dpi=_DPI, **_OPTIONS[extension])
     write_whole(path, content.getvalue())

@@ -1,5 +1,6 @@
 """Drawing a picture as text: lines and points by plotext, the rest as a table with bars."""
 
+import textwrap
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -55,17 +56,15 @@ def draw_text(
         text.append_text(draw(picture, panel, width, colors, fancy))
     if picture.choice.form in (Form.LINES, Form.SCATTER):
         text.append_text(_legend(picture, colors, fancy))
-    for line in _wrapped(caption, width):
-        text.append(f"{line}\n", style="dim")
+    for part in textwrap.wrap(caption, width):
+        text.append(f"{part}\n", style="dim")
+    lines = text.split("\n")
+    for line in lines:
+        line.rstrip()
+    text = Text("\n").join(line for line in lines if line.plain)
     if ascii_only:
         text = Text(text.plain.translate(_ASCII).encode("ascii", "replace").decode())
     return text
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    import textwrap
-
-    return textwrap.wrap(text, width)
 
 
 # --- Lines and points ---------------------------------------------------------------------------
