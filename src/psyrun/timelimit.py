@@ -1,6 +1,7 @@
 """How much time a job has left."""
 
 import re
+import sys
 import time
 from collections.abc import Callable
 
@@ -39,7 +40,8 @@ def parse_time(text: object) -> float | None:
     Parameters
     ----------
     text : object
-        Such as ``'90s'``, ``'15m'``, ``'1h'``, ``'2h30m'``, ``'1:30:00'``, ``'1-12:00:00'``.
+        Such as ``'90s'``, ``'15m'``, ``'1h'``, ``'2h30m'``, ``'1:30:00'``, ``'1-12:00:00'``, or a
+        `datetime.timedelta`.
 
     Returns
     -------
@@ -49,11 +51,14 @@ def parse_time(text: object) -> float | None:
 
     Examples
     --------
-    >>> parse_time('15m'), parse_time('1-00:30:00'), parse_time(60)
-    (900.0, 88200.0, None)
+    >>> from datetime import timedelta
+    >>> parse_time('15m'), parse_time('1-00:30:00'), parse_time(timedelta(hours=1)), parse_time(60)
+    (900.0, 88200.0, 3600.0, None)
     """
     if not isinstance(text, str):
-        return None
+        # Its module takes a while to load, and whoever has one has loaded it.
+        timedelta = getattr(sys.modules.get("datetime"), "timedelta", None)
+        return text.total_seconds() if timedelta and isinstance(text, timedelta) else None
     text = text.strip().lower()
     if re.fullmatch(r"(\d+(\.\d+)?[smhd])+", text):
         return sum(float(n) * _UNITS[unit] for n, unit in re.findall(r"([\d.]+)([smhd])", text))

@@ -114,10 +114,6 @@ class PlanDir:
         """Return the file in which a job tells how it is doing."""
         return self.jobs / f"{_file_name(step)}.json"
 
-    def earlier(self, step: str) -> Path:
-        """Return the file that says which journals a job had before it was begun anew."""
-        return self.jobs / f"{_file_name(step)}.earlier"
-
     def new_journal(self, step: str) -> Path:
         """Return a name for a new journal of a job."""
         return self.journals / f"{_file_name(step)}-{os.urandom(4).hex()}.journal.pickle"

@@ -12,6 +12,7 @@ from types import FrameType
 from psyrun import run
 from psyrun.cli.exits import FINE, INCOMPLETE, INTERRUPTED, WRONG_USE
 from psyrun.cli.live import watching
+from psyrun.cli.planned import show_plan
 from psyrun.cli.tasks import Tasks
 from psyrun.cli.wording import complain, count, hint, tail
 from psyrun.exceptions import JobsRunningWarning, TaskBusyError, TaskWorkdirDirtyWarning
@@ -24,7 +25,7 @@ from psyrun.tasks import TaskDef
 
 def run_tasks(args: argparse.Namespace) -> int:
     """Run the tasks that are not up to date."""
-    act = _preview if args.dry_run else _run
+    act = show_plan if args.dry_run else _run
     try:
         return Tasks(args).each(lambda task: _decide(task, args, act))
     except KeyboardInterrupt:
@@ -106,23 +107,13 @@ def _describe(decision: run.Decision) -> str:
     )
 
 
-def _preview(task: TaskDef, decision: run.Decision) -> int:
-    processes = "1 process" if decision.pool_size == 1 else f"{decision.pool_size} processes"
-    print(
-        f"  {count(decision.n_jobs, 'process job')} of {processes} each, and a merge, "
-        f"with {type(task.scheduler).__name__}\n"
-        f"  result: {run.resultfile_of(task)}"
-    )
-    return FINE
-
-
 def _run(task: TaskDef, decision: run.Decision) -> int:
     try:
         started = run.make_plan(decision)
     except TaskBusyError as err:
         complain(err)
         return FINE
-    with watching(started) as screen:
+    with watching(task, started) as screen:
         if not started.brief.batches:
             screen.say(f"-  {run.job_name(task.name, 'process')}")
         try:

@@ -8,7 +8,7 @@ from psyrun import run
 from psyrun.cli.endings import describe_ends
 from psyrun.cli.exits import FINE
 from psyrun.cli.tasks import Tasks
-from psyrun.cli.wording import hint
+from psyrun.cli.wording import hint, show_duration
 from psyrun.failure import show_assignment
 from psyrun.tasks import TaskDef
 
@@ -105,24 +105,6 @@ def _line(status: _Status) -> tuple[str, ...]:
 
 def _or_dash(n: int) -> str:
     return str(n) if n else "-"
-
-
-def show_duration(seconds: float) -> str:
-    """Write a duration with two units at most.
-
-    Examples
-    --------
-    >>> show_duration(7), show_duration(3700), show_duration(200_000)
-    ('7 s', '1 h 1 min', '2 d 7 h')
-    """
-    units = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-    rest = round(seconds)
-    parts: list[str] = []
-    for size, unit in units:
-        if rest >= size or (unit == "s" and not parts):
-            parts.append(f"{rest // size} {unit}")
-        rest %= size
-    return " ".join(parts[:2])
 
 
 def _print_table(lines: list[tuple[str, ...]]) -> None:

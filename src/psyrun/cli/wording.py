@@ -26,6 +26,24 @@ def count(n: int, what: str) -> str:
     return f"{n} {what}" if n == 1 else f"{n} {what}s"
 
 
+def show_duration(seconds: float) -> str:
+    """Write a duration with two units at most.
+
+    Examples
+    --------
+    >>> show_duration(7), show_duration(3700), show_duration(200_000)
+    ('7 s', '1 h 1 min', '2 d 7 h')
+    """
+    units = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
+    rest = round(seconds)
+    parts: list[str] = []
+    for size, unit in units:
+        if rest >= size or (unit == "s" and not parts):
+            parts.append(f"{rest // size} {unit}")
+        rest %= size
+    return " ".join(parts[:2])
+
+
 def hint(command: str, task: str) -> str:
     """Return a command about a task as it can be typed, whatever the name of the task is."""
     return shlex.join(["psy", *command.split(), *(["--"] if task.startswith("-") else []), task])

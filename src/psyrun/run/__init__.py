@@ -5,6 +5,7 @@ from psyrun.run.cleaning import clean, files_of
 from psyrun.run.command import command_of, job_name
 from psyrun.run.decision import Decision, decide
 from psyrun.run.ends import Ends
+from psyrun.run.forecast import Forecast, forecast, preview
 from psyrun.run.gathering import merge_directory
 from psyrun.run.jobs import Jobs, ends_of, jobs_of, kill
 from psyrun.run.overriding import find_scheduler, override, parse_arguments
@@ -18,6 +19,7 @@ __all__ = [
     "MERGE",
     "Decision",
     "Ends",
+    "Forecast",
     "Jobs",
     "Started",
     "Survey",
@@ -28,6 +30,7 @@ __all__ = [
     "ends_of",
     "files_of",
     "find_scheduler",
+    "forecast",
     "job_name",
     "jobs_of",
     "kill",
@@ -37,6 +40,7 @@ __all__ = [
     "parse_arguments",
     "parse_rows",
     "prepare_call",
+    "preview",
     "progress",
     "resultfile_of",
     "rows_where",

@@ -1,21 +1,27 @@
 """The commands that jobs are."""
 
-import shlex
 import shutil
 from pathlib import Path
 from typing import Any
 
 from psyrun.exceptions import UsageError
 from psyrun.plan import PROCESS
+from psyrun.scheduler.base import resolve
 from psyrun.tasks import TaskDef
 from psyrun.workdir import PlanDir
 
 _SETUP = """\
-trap 'echo "psyrun: the job has been ended by this setup command: $line" >&2' EXIT
-{lines}
+psyrun_tell() { echo "psyrun: the job has been ended by this setup command: $psyrun_line" >&2; }
+trap psyrun_tell EXIT
+psyrun_left=$1; shift
+while [ "$psyrun_left" -gt 0 ]; do
+    psyrun_line=$1; shift; psyrun_left=$((psyrun_left - 1))
+    eval "$psyrun_line" || exit
+done
 trap - EXIT
 exec "$@"
 """
+"""Executes as many lines of shell as its first argument says, and then the command behind them."""
 
 
 def job_name(task: str, step: str) -> str:
@@ -25,8 +31,7 @@ def job_name(task: str, step: str) -> str:
 
 def arguments_of(task: TaskDef, step: str = PROCESS) -> dict[str, Any]:
     """Return the arguments for the scheduler of a job; what depends on its name is settled."""
-    name = job_name(task.name, step)
-    return {k: v(name) if callable(v) else v for k, v in task.scheduler_args.items()}
+    return resolve(task.scheduler_args, job_name(task.name, step))
 
 
 def command_of(task: TaskDef, files: PlanDir, step: str) -> list[str]:
@@ -45,11 +50,10 @@ def _setup(task: TaskDef) -> list[str]:
     """Return the beginning of a command that executes lines of shell before the rest."""
     if not task.setup_commands:
         return []
-    lines = [f'line={shlex.quote(line)}; eval "$line" || exit' for line in task.setup_commands]
-    script = _SETUP.format(lines="\n".join(lines))
+    lines = [str(line) for line in task.setup_commands]
     bash = shutil.which("bash", path="/bin:/usr/bin:/usr/local/bin")
     shell = ["/bin/sh", "-c"] if bash is None else [bash, "-lc"]
-    return [*shell, script, "psyrun"]
+    return [*shell, _SETUP, "psyrun", str(len(lines)), *lines]
 
 
 def _interpreter(task: TaskDef) -> str:

@@ -25,10 +25,8 @@ def main(plan: str, step: str, *rest: str) -> int:
     from psyrun.worker.threads import limit_threads
 
     limit_threads(head)  # before NumPy is loaded
-    from psyrun.worker.earlier import note_earlier_journals
     from psyrun.worker.supervisor import process_rows
 
-    note_earlier_journals(head, step)
     return process_rows(head, step)
 
 

@@ -30,7 +30,6 @@ from psyrun.tasks import load_snapshot
 from psyrun.timelimit import use_deadline
 from psyrun.workdir import PlanDir
 from psyrun.worker.channel import STOP_SIGNALS, Assignment, Doing, Page, Trouble, ask
-from psyrun.worker.earlier import completed_earlier
 
 _BLOCK = 4096
 """Rows whose assignments are made at a time."""
@@ -156,7 +155,6 @@ class _Rows:
         self._reproducible = plan.reproducible
         self._page = page
         self._journal = JournalWriter(files.new_journal(step), files.plan_id)
-        self._done = completed_earlier(files, step)
         self._completed = self._failed = 0
         self._parent = os.getppid()
         self._home = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
