@@ -13,6 +13,7 @@ import pytest
 import psyrun
 from psyrun.exceptions import StoreError, TaskWarning, UnknownTaskError, UsageError
 from psyrun.main import psy_main
+from psyrun.merging import contents
 from psyrun.pspace import is_missing
 from psyrun.results import State
 from psyrun.rows import RowSet
@@ -136,6 +137,22 @@ def test_partial_joins_what_is_merged_and_what_is_new(study):
     study.task("pspace = Param(a=range(5))\ndef execute(a): assert 0")
     psy_main(["run", "a"])
     assert psyrun.load("a", partial=True).state.tolist() == [2] * 5
+
+
+def test_a_merge_meanwhile_hides_no_row(study, monkeypatch):
+    text = "pspace = Param(a=range(4))\ndef execute(a): {check}; return {{'y': a}}"
+    study.task(text.format(check="assert a != 2"))
+    psy_main(["run", "a"])
+    study.task(text.format(check="pass"))
+    real, merges = contents.Ledger, iter([lambda: psy_main(["run", "--continue", "a"])])
+
+    def ledger(*args):
+        next(merges, lambda: None)()
+        return real(*args)
+
+    monkeypatch.setattr(contents, "Ledger", ledger)
+    result = psyrun.load("a", partial=True)
+    assert result.rows.tolist() == result["a"].tolist() == result["y"].tolist() == [0, 1, 2, 3]
 
 
 @pytest.mark.parametrize("what", ["gone", "broken"])

@@ -24,7 +24,7 @@ from psyrun.merging.contents import Contents, computed, merged, workdir_at
 from psyrun.merging.history import newest_plan
 from psyrun.merging.merge import ResultTable
 from psyrun.merging.provenance import provenance
-from psyrun.merging.record import Record
+from psyrun.merging.record import Record, current_record
 from psyrun.results.columns import Columns, values_of
 from psyrun.results.result import Result
 from psyrun.rows import RowSet
@@ -129,24 +129,36 @@ def _same(record: Record | None, path: Path) -> bool:
 def _load_task(workdir: Workdir, partial: bool) -> Result:
     with _modules_of(workdir):
         for attempt in range(_ATTEMPTS):
+            last = attempt == _ATTEMPTS - 1
             try:
-                return _read(workdir, partial)
+                found = computed(workdir) if partial else merged(workdir)
+                if found is None:
+                    raise _why_nothing(workdir, partial)
+                result = _result_of(workdir, found)
             except FileNotFoundError:
-                # A merge has just taken the place of journals.
-                if attempt == _ATTEMPTS - 1:
+                if last:
                     raise
+                continue  # a merge has just taken the place of journals
             except JournalError as err:
                 if isinstance(err.__cause__, ImportError | AttributeError | TaskLoadError):
                     raise _unreadable(workdir, err.__cause__) from err
                 raise
-    raise AssertionError("returned or raised above")
+            if last or _is_current(workdir, found):
+                _warn_of_damages(workdir.task, found)
+                return result
+    raise AssertionError("the last attempt returns or raises")
 
 
-def _read(workdir: Workdir, partial: bool) -> Result:
-    found = computed(workdir) if partial else merged(workdir)
-    if found is None:
-        raise _why_nothing(workdir, partial)
-    _warn_of_damages(workdir.task, found)
+def _is_current(workdir: Workdir, found: Contents) -> bool:
+    """Tell whether the result file is still the same; else journals may have gone meanwhile."""
+    record = current_record(workdir, [] if found.files is None else [found.files.plan_id])
+    before = found.record
+    if record is None or before is None:
+        return record is before
+    return record.plan_id == before.plan_id and record.fingerprint == before.fingerprint
+
+
+def _result_of(workdir: Workdir, found: Contents) -> Result:
     columns, outputs = _table_of(found)
     names, total = found.space.keys(), len(found.space)
     told = _provenance_of(workdir, found)
