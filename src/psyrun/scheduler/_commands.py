@@ -21,7 +21,7 @@ _PASSING = re.compile(
     r"|failed to connect|unable to (send|connect)|communication error|transport error"
     r"|is not responding|not responding|try again|please retry|retrying|daemon not running"
     r"|commlib error|error communicating|in standby mode|zero bytes were transmitted"
-    r"|try later|lsf is down|lim is down",
+    r"|try later|lsf is down|lim is down|failed to fetch ads|can't find address of",
     re.IGNORECASE,
 )
 """What schedulers say when the next attempt may succeed."""

@@ -112,6 +112,12 @@ def _latest(items: dict[JobId, T]) -> dict[JobId, T]:
     return dict(list(items.items())[-_REMEMBERED:])
 
 
+def cache_directory() -> Path:
+    """Return the directory for what psyrun keeps for a user."""
+    home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
+    return Path(home) / "psyrun"
+
+
 class Memory:
     """Where answers are kept if they cannot be shared."""
 
@@ -157,9 +163,8 @@ class Disk:
     """
 
     def __init__(self, name: str, identity: Sequence[str]) -> None:
-        home = os.environ.get("XDG_CACHE_HOME") or Path("~/.cache").expanduser()
         digest = hashlib.sha256("\0".join(identity).encode("utf-8", "surrogateescape"))
-        directory = Path(home) / "psyrun"
+        directory = cache_directory()
         directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._answer = directory / f"{name}-{digest.hexdigest()[:16]}.json"
         self._stamp = self._answer.with_suffix(".changed")

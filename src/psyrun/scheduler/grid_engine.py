@@ -76,8 +76,9 @@ class GridEngine(WritesItself):
         return str(jobid).partition(".")[0]
 
     def _command(self, job: Job) -> list[str]:
-        # No line of the script is an option, whatever the arguments are (-C).
-        options = ["-terse", "-C", "", "-S", "/bin/sh", "-cwd", "-j", "y", "-o", os.devnull]
+        # No line of the script is an option, whatever the arguments are (-C). The script goes to
+        # the directory where it is to run by itself, however odd its name (-wd).
+        options = ["-terse", "-C", "", "-S", "/bin/sh", "-wd", "/", "-j", "y", "-o", os.devnull]
         options += ["-ac", f"PSYRUN={job.token}"]
         if job.name is not None:
             options += ["-N", encode(job.name)[:500]]

@@ -3,7 +3,7 @@
 import json
 import os
 import re
-import shutil
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from psyrun.exceptions import SchedulerError
 from psyrun.quantities import parse_memory
 from psyrun.scheduler._batch import Job
 from psyrun.scheduler._commands import call, call_once
+from psyrun.scheduler._dagman import files_of, graph_file, write_files
 from psyrun.scheduler._options import seconds_of
 from psyrun.scheduler._queue import Entry
 from psyrun.scheduler._scripts import WritesItself
@@ -48,23 +49,6 @@ _COMMON = {
     + " && ".join(f"HoldReasonCode =!= {code}" for code in _HELD_BY_HAND),
 }
 
-_WAIT = """\
-#!/bin/sh
-# Returns when none of these jobs is in the queue any more, asked twice: of an array of which few
-# jobs may run at a time, none may be there for a moment.
-pause=1
-gone=0
-until [ $gone = 2 ]; do
-    sleep $pause
-    if left=$({condor_q} {jobs} -af ClusterId) && [ -z "$left" ]; then
-        gone=$((gone + 1))
-    else
-        gone=0
-        [ $pause -ge 30 ] || pause=$((2 * pause))
-    fi
-done
-"""
-
 
 class HTCondor(WritesItself):
     """Submit jobs with ``condor_submit``.
@@ -73,8 +57,7 @@ class HTCondor(WritesItself):
     accounting group), *name* and *max_running*; others are passed on as commands of the submit
     description. The machines have to share a file system with that from which jobs are submitted.
 
-    HTCondor itself knows no dependencies between jobs. A job that waits for others is the only node
-    of a graph of DAGMan, before which a script on the submitting machine waits for them.
+    A job that waits for others, as the merge does, is submitted with ``condor_submit_dag``.
     """
 
     USER_DEFAULT_ARGS = {"timelimit": "1:00:00", "memory": "1G"}  # noqa: RUF012 - never changed
@@ -96,17 +79,16 @@ class HTCondor(WritesItself):
             return ["condor_submit", "-terse"]
         marks = ["-append", f'+PsyrunToken="{job.token}"', "-append", '+PsyrunKind="graph"']
         names = [] if job.name is None else ["-batch-name", job.name]
-        graph = str(_directory(job) / "job.dag")
+        graph = str(graph_file(job.token))
         return ["condor_submit_dag", "-force", "-UseDagDir", *names, *marks, graph]
 
     def _send(self, job: Job) -> JobId:
-        directory = _directory(job)
-        directory.mkdir(exist_ok=True)
-        for name, text in self._files(job).items():
-            (directory / name).write_text(text, encoding="utf-8", errors="surrogateescape")
-        (directory / "job.sh").chmod(0o755)
-        stdin = None if job.depends_on else self._description(job)
-        answer = call_once(self._command(job), stdin=stdin)
+        script, description = _script_file(job), self._description(job)
+        script.write_text(self._script(job), encoding="utf-8", errors="surrogateescape")
+        script.chmod(0o755)
+        if job.depends_on:
+            write_files(graph_file(job.token), files_of(description, job.depends_on))
+        answer = call_once(self._command(job), stdin=description)
         pattern = r"submitted to cluster (\d+)" if job.depends_on else r"(\d+)\.\d+ - \d+\.\d+"
         found = re.search(pattern, answer)
         if found is None:
@@ -114,45 +96,37 @@ class HTCondor(WritesItself):
         return found[1] if job.n is not None else f"{found[1]}.0"
 
     def _preview(self, job: Job) -> str:
-        shown = {"": self._description(job)} | self._files(job)
-        parts = [f"{name}:\n{text}" if name else text for name, text in shown.items()]
-        return "\n".join([" ".join(self._command(job)), *parts])
-
-    def _files(self, job: Job) -> dict[str, str]:
-        """Return the files that a job consists of, by their name."""
-        files = {"job.sh": self._script(job)}
+        description = self._description(job)
+        files = {"job.sub": description, "job.sh": self._script(job)}
         if job.depends_on:
-            files["job.sub"] = self._description(job)
-            files["job.dag"] = "JOB job job.sub\nSCRIPT PRE job /bin/sh wait.sh\n"
-            condor_q = shutil.which("condor_q") or "condor_q"
-            files["wait.sh"] = _WAIT.format(
-                condor_q=condor_q, jobs=" ".join(map(str, job.depends_on))
-            )
-        return files
+            files |= files_of(description, job.depends_on)
+        parts = [f"{name}:\n{text}" for name, text in files.items()]
+        return "\n".join([shlex.join(self._command(job)), *parts])
 
     def _description(self, job: Job) -> str:
         """Return the submit description of a job."""
         commands = {
             **_COMMON,
-            "executable": _literally(str(_directory(job) / "job.sh")),
+            "executable": _literally(str(_script_file(job))),
             "initialdir": _literally(str(Path.cwd())),
-            "MY.PsyrunToken": f'"{job.token}"',
+            "+PsyrunToken": f'"{job.token}"',
         }
         if job.name is not None:
             commands["batch_name"] = _literally(job.name)
         if job.n is not None:
             commands["arguments"] = '"$(ProcId)"'
-        if job.max_running:
+            commands["+PsyrunKind"] = '"array"'
+        if job.n is not None and job.max_running:
             commands["max_materialize"] = str(job.max_running)
-            commands["MY.PsyrunKind"] = '"late"'
+            commands["+PsyrunKind"] = '"late"'
         lines = [f"{name} = {value}" for name, value in (commands | _resources(job)).items()]
         return "\n".join([*lines, f"queue {job.n or 1}", ""])
 
     def _sent(self, token: str) -> JobId | None:
         for ad in [*_ask("condor_q"), *_ask("condor_history", f'PsyrunToken == "{token}"')]:
             if ad.get("PsyrunToken") == token and "DAGManJobId" not in ad:
-                is_array = ad.get("TotalSubmitProcs", 1) > 1
-                return str(ad["ClusterId"]) if is_array else f"{ad['ClusterId']}.0"
+                is_array = ad.get("PsyrunKind") in ("array", "late")
+                return str(ad["ClusterId"]) if is_array else _id_of(ad)
         return None
 
     def _list(self) -> dict[JobId, Entry]:
@@ -181,9 +155,10 @@ class HTCondor(WritesItself):
         return {jobid: ends[jobid] for jobid in jobids if jobid in ends}
 
 
-def _directory(job: Job) -> Path:
-    """Return where the files of a job are put: beside its output."""
-    return Path(os.path.abspath(job.output)).parent / f"htcondor-{job.token}"  # noqa: PTH100 - resolves no links
+def _script_file(job: Job) -> Path:
+    """Return where the script of a job is put: beside its output."""
+    directory = Path(os.path.abspath(job.output)).parent  # noqa: PTH100 - resolves no links
+    return directory / f"{job.token}.sh"
 
 
 def _literally(text: str) -> str:

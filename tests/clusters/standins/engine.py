@@ -38,6 +38,7 @@ class Batch:
                     **job,
                     **{"number": self.last, "index": index, "throttle": throttle, "why": ""},
                     **{"state": "queued", "submitted": time.time(), "code": None},
+                    "is_history": False,
                 }
             )
         return self.last
@@ -47,8 +48,10 @@ class Batch:
         return self.jobs
 
     def forget(self, number):
-        """Know nothing of a job that has ended any more."""
-        self.jobs = [job for job in self.jobs if job["number"] != number]
+        """Leave a job that has ended to the history."""
+        for job in self.jobs:
+            if job["number"] == number:
+                job["is_history"] = True
 
     def end(self, number, index=None, why="killed", code=None):
         """End a job or a whole array for a reason; return how many there were to end.
@@ -155,16 +158,20 @@ def serve(directory, slots):
         while True:
             if selector.select(0.02 if batch.processes else None):
                 connection, _ = listener.accept()
-                with connection, connection.makefile("rw") as stream:
-                    with suppress(ValueError, BrokenPipeError):  # the command has been killed
-                        what, arguments = json.loads(stream.readline())
-                        answer = getattr(batch, what)(**arguments)
-                        batch.step()
-                        stream.write(json.dumps(answer))
-                        stream.flush()
+                with connection, suppress(ValueError, OSError):  # the command may be killed
+                    answer(batch, connection)
             batch.step()
             if os.getppid() == 1:  # the tests have been killed
                 leave()
+
+
+def answer(batch, connection):
+    """Do what a command asks for."""
+    with connection.makefile("rw") as stream:
+        what, arguments = json.loads(stream.readline())
+        told = getattr(batch, what)(**arguments)
+        batch.step()
+        stream.write(json.dumps(told))
 
 
 def ask(directory, what, **arguments):

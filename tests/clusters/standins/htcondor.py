@@ -58,7 +58,7 @@ def read_description(text):
         if match := re.fullmatch(r"queue(?:\s+(\d+))?", line, re.IGNORECASE):
             n = int(match[1] or 1)
         elif match := re.fullmatch(r"([+\w.]+)\s*=\s*(.*)", line):
-            name = match[1] if match[1][0] == "+" else match[1].lower()
+            name = match[1] if match[1].startswith(("+", "MY.")) else match[1].lower()
             commands[name] = match[2].replace("$(DOLLAR)", "$")
         else:
             where = f"\nERROR: on Line {number} of submit file: "
@@ -110,7 +110,7 @@ def submit(directory, commands, n, environment=None):
         what = f"request_memory={commands['request_memory']}"
         refuse(f"ERROR: {what} is invalid, must eval to an integer.")
     for name in commands:
-        if name not in KNOWN and name[0] != "+" and not name.startswith("my."):
+        if name not in KNOWN and name[0] != "+" and not name.startswith("MY."):
             line = f"{name} = {commands[name]}"
             sys.stderr.write(
                 f"\nWARNING: the line '{line}' was unused by condor_submit. Is it a typo?\n"
@@ -230,8 +230,8 @@ def advertise(job, siblings):
     if job["name"]:
         ad["JobBatchName"] = job["name"]
     for name, text in job["options"].items():
-        if name.startswith(("+", "my.")):
-            ad[name.removeprefix("+").removeprefix("my.")] = value_of(text)
+        if name.startswith(("+", "MY.")):
+            ad[name.removeprefix("+").removeprefix("MY.")] = value_of(text)
     if job["state"] == "ended":
         why, code = job["why"], job["code"]
         if why in HOLDS:

@@ -191,13 +191,13 @@ def bjobs(directory, argv):
         refuse(f"{unknown[0]}: Illegal format field.")
     records, missing = [], 0
     for jobid in ids:
-        jobs = chosen(directory, jobid)
+        jobs = [job for job in chosen(directory, jobid) if not job["is_history"]]
         if not jobs:
             records.append({"JOBID": jobid, "ERROR": f"Job <{jobid}> is not found"})
             missing += 1
         records += [show(job, fields) for job in jobs]
     if not ids:
-        everything = ask(directory, "list")
+        everything = [job for job in ask(directory, "list") if not job["is_history"]]
         jobs = [job for job in everything if job["state"] != "ended" or "-a" in options]
         records = [show(job, fields) for job in jobs]
     print(json.dumps({"COMMAND": "bjobs", "JOBS": len(records), "RECORDS": records}, indent=2))
