@@ -3,8 +3,11 @@
 import append
 import commands
 import mapping
+import results
 import spaces
 from timing import report
 
 if __name__ == "__main__":
-    raise SystemExit(sum(report(part.run()) for part in (spaces, mapping, append, commands)) > 0)
+    raise SystemExit(
+        sum(report(part.run()) for part in (spaces, mapping, append, results, commands)) > 0
+    )
