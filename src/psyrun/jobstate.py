@@ -3,7 +3,7 @@
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -38,6 +38,9 @@ class JobState(NamedTuple):
         One sentence about that.
     by : str
         What has stopped it, if it is one of the above.
+    doing : sequence of (int, float)
+        Rows that were being evaluated when this was written, and since when, in seconds since the
+        epoch.
     """
 
     step: str
@@ -49,15 +52,18 @@ class JobState(NamedTuple):
     how: str | None = None
     why: str = ""
     by: str = ""
+    doing: Sequence[tuple[int, float]] = ()
 
     @classmethod
     def beginning(cls, step: str) -> "JobState":
         """Return the state of a job that begins, in its worker."""
         return cls(step, ProcessId.current(), time.time())
 
-    def counting(self, completed: int, failed: int) -> "JobState":
-        """Return this state with other counts."""
-        return self._replace(completed=completed, failed=failed)
+    def counting(
+        self, completed: int, failed: int, doing: Sequence[tuple[int, float]] = ()
+    ) -> "JobState":
+        """Return this state with other counts, and other rows that are being evaluated."""
+        return self._replace(completed=completed, failed=failed, doing=doing)
 
     def ending(self, how: str, why: str = "", by: str = "") -> "JobState":
         """Return this state as the job's end record."""

@@ -8,6 +8,7 @@ import select
 import struct
 import termios
 import time
+from typing import Any
 
 from .conftest import PATIENCE, Project
 
@@ -30,18 +31,22 @@ def test_through_a_pipe_there_are_plain_lines(project: Project) -> None:
     assert len(said.out.splitlines()) == 4
 
 
-def test_on_a_terminal_there_is_one_live_line(project: Project) -> None:
+def test_on_a_terminal_there_is_a_live_bar(project: Project) -> None:
     project.task("slow", TASK)
     shown = on_a_terminal(project, "run")
-    assert re.search(r"\d+/40", shown)
-    assert re.search(r"\d+<\d+:\d+", shown) or "<" in shown  # passed<remaining
-    assert re.search(r"row", shown) and "1 failed" in shown
-    assert "\x1b[31m" not in shown
-    for line in re.split(r"[\r\n]", shown):
-        if "psy-work" not in line and "/" not in line.split("40")[0]:
-            assert len(re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", line)) <= 80
+    assert re.search(r"slow .* \d+/40 rows +\d+%, [\d.]+/s, \d+ s left", plain(shown))
+    assert "slow: row 3 failed: ValueError: three (x=3)" in shown and "1 failed" in shown
+    for line in re.split(r"[\r\n]+", plain(shown)):
+        assert len(line) <= 80 or "psy-work" in line or line.lstrip().startswith("File")
     last = shown.replace("\r\n", "\n").rstrip("\n").split("\n")[-1]
     assert "39 of 40 rows completed, 1 failed" in last
+
+
+def test_without_colours_done_and_open_differ_all_the_same(project: Project) -> None:
+    project.task("slow", TASK)
+    shown = on_a_terminal(project, "run", env=os.environ | {"NO_COLOR": "1"})
+    assert re.search("━+─+", plain(shown))
+    assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", shown)
 
 
 def test_a_table_fits_on_the_terminal_and_says_what_it_leaves_out(project: Project) -> None:
@@ -51,16 +56,20 @@ def test_a_table_fits_on_the_terminal_and_says_what_it_leaves_out(project: Proje
     )
     assert project.psy("run").code == 0
     lines = on_a_terminal(project, "show", "wide").splitlines()
-    plain = [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines]
-    assert lines[0] != plain[0] and "24 more columns (--columns): output_06, output_07" in plain[2]
-    assert all(len(line) <= 80 for line in plain)
+    bare = list(map(plain, lines))
+    assert lines[0] != bare[0] and "24 more columns (--columns): output_06, output_07" in bare[2]
+    assert all(len(line) <= 80 for line in bare)
     assert project.call("show", "wide").out.splitlines()[0].split() == ["row", "x", *names]
 
 
-def on_a_terminal(project: Project, *args: str) -> str:
+def plain(shown: str) -> str:
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+
+
+def on_a_terminal(project: Project, *args: str, **options: Any) -> str:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
-    process = project.start(*args, stdout=theirs, stderr=theirs)
+    process = project.start(*args, stdout=theirs, stderr=theirs, **options)
     os.close(theirs)
     shown = b""
     deadline = time.monotonic() + PATIENCE

@@ -15,6 +15,7 @@ from psyrun.cli.showing import export, show
 from psyrun.cli.status import show_status
 from psyrun.cli.tasks import Tasks
 from psyrun.cli.template import new_task_file
+from psyrun.cli.watching import wait, watch
 from psyrun.cli.wording import complain, count, hint
 from psyrun.exceptions import PsyrunError
 from psyrun.failure import shorten, show_assignment
@@ -133,4 +134,6 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "show": show,
     "status": show_status,
     "test": _test,
+    "wait": wait,
+    "watch": watch,
 }

@@ -1,6 +1,7 @@
 """What can be typed behind ``psy``."""
 
 import argparse
+import math
 import os
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,7 @@ def make_parser() -> argparse.ArgumentParser:
         "that the store can hold the result. Nothing is kept.",
     )
     _add_tasks(test)
+    _add_watching(commands)
     return parser
 
 
@@ -316,6 +318,34 @@ def _add_showing(commands: Any) -> None:
     )
 
 
+def _add_watching(commands: Any) -> None:
+    codes = "The exit code is 0 if all rows are completed and merged, 1 if not"
+    watch = _add(
+        commands,
+        "watch",
+        "show how tasks get on until they have ended",
+        "Show how all tasks that have been run, or those given, get on, until no job of theirs is "
+        f"running or queued. {codes}, 130 after Ctrl-C, which leaves the jobs alone.",
+    )
+    _add_tasks(watch, default="all that have been run")
+    watch.add_argument(
+        "--interval",
+        metavar="S",
+        type=_seconds,
+        default=2.0,
+        help="seconds between two looks (default: %(default)g)",
+    )
+    wait = _add(
+        commands,
+        "wait",
+        "wait until tasks have ended",
+        "Wait until no job of all tasks that have been run, or of those given, is running or "
+        f"queued. {codes}, 3 if the time is over before that.",
+    )
+    _add_tasks(wait, default="all that have been run")
+    wait.add_argument("--timeout", metavar="S", type=_seconds, help="seconds to wait at most")
+
+
 def _add_choice(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--where", metavar="EXPR", help="only rows for which an expression over the columns holds"
@@ -362,6 +392,16 @@ def _complete_directory(prefix: str, **_: Any) -> list[str]:
             for entry in entries
             if entry.is_dir() and entry.name.startswith(tail)
         ]
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds")
+    return seconds
 
 
 def _count(text: str) -> int:

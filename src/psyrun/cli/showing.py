@@ -117,8 +117,8 @@ def _print_table(result: "Result", positions: Sequence[int]) -> None:
     fitting = len(columns)
     if console.is_terminal:
         fitting = _fitting([len(column[0]) for column in columns], console.width)
-    for number, cells in enumerate(zip(*columns[:fitting], strict=True)):
-        line = _GAP.join(cells).rstrip()
+    for number, line_cells in enumerate(zip(*columns[:fitting], strict=True)):
+        line = _GAP.join(line_cells).rstrip()
         console.print(Text(line, "bold" if number == 0 else ""))
     for note in _notes(result, len(positions), list(result.columns)[fitting - 1 :]):
         endless = not console.is_terminal

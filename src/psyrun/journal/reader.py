@@ -59,6 +59,8 @@ class Journal:
         Journal to read. Its writer may be at work.
     plan_id : str
         Plan that the journal belongs to; frames of another plan do not count.
+    start : int, optional
+        Where to begin to read: the `end` of what has been read before.
 
     Attributes
     ----------
@@ -67,23 +69,29 @@ class Journal:
         ``attempt``, ``start`` (seconds since the epoch), ``duration`` (seconds), ``length``.
     size : int
         How much of the file has been read, in bytes.
+    end : int
+        Where its last sound frame ends.
     damages : list of Damage
         What could not be read.
     """
 
-    def __init__(self, path: Path, plan_id: str) -> None:
+    def __init__(self, path: Path, plan_id: str, start: int = 0) -> None:
         self.path = path
         self.damages: list[Damage] = []
         self._salt = salt_of(plan_id)
         heads: list[npt.NDArray[np.void]] = [np.empty(0, dtype=_HEAD_TYPE)]
         places: list[npt.NDArray[np.int64]] = [np.empty(0, dtype=np.int64)]
-        for buffer, base, found in self._blocks(len(heading(plan_id))):
+        start = max(start, len(heading(plan_id)))
+        for buffer, base, found in self._blocks(start):
             at = np.array(found, dtype=np.int64)
             content = np.frombuffer(buffer, dtype=np.uint8)
             heads.append(content[at[:, None] + np.arange(HEAD.size)].view(_HEAD_TYPE)[:, 0])
             places.append(at + base + HEAD.size)
         self.frames = np.concatenate(heads)
         self._places = np.concatenate(places)
+        self.end = start
+        if len(self.frames):
+            self.end = int(self._places[-1]) + int(self.frames["length"][-1])
 
     def _blocks(self, base: int) -> Iterator[tuple[bytes, int, list[int]]]:
         """Read the file piece by piece: its content, its place, and where frames begin in it."""

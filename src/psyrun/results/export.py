@@ -52,7 +52,8 @@ def export(result: "Result", filename: str | PathLike[str]) -> None:
         if ext == ".parquet":
             _write_parquet(result, path)
         else:
-            AutodetectStore().save(path, result.to_dict())
+            table: dict[str, Any] = {**result.to_dict()}
+            AutodetectStore().save(path, table)
     except StoreTypeError as err:
         told = str(err).partition(";")[0]
         raise StoreError(f"{told}; leave the column out, or choose another format.") from None

@@ -244,12 +244,18 @@ class _Supervisor:
         completed = self._completed + sum(each.completed for each in doing)
         return completed, self._failed + sum(each.failed for each in doing)
 
+    def _doing(self) -> list[tuple[int, float]]:
+        """Return which rows are being evaluated, and since when."""
+        doing = [child.page.doing() for child in self._children if child.page.busy()]
+        origin = time.time() - time.monotonic()
+        return [(each.row, round(origin + each.since, 3)) for each in doing]
+
     def _beat(self) -> None:
         """Give a sign of life, often at first and less often later."""
         now = time.monotonic()
         if now < self._next_beat:
             return
-        self._state = self._state.counting(*self._counts())
+        self._state = self._state.counting(*self._counts(), self._doing())
         with suppress(OSError):  # counts are for looking at; rows are what matters
             self._state.write(self._files.job(self._step))
         age = time.time() - self._state.begun
