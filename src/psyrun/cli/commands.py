@@ -122,6 +122,7 @@ def _test_task(task: TaskDef) -> int:
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "run": run_tasks,
     "clean": _clean,
+    "dashboard": dashboard,
     "debug": debug,
     "failures": failures,
     "kill": _kill,

@@ -16,7 +16,7 @@ async function ask(path, task) {
 /** A task of which there is nothing to show yet. */
 function emptyContent({ name, counts }) {
   return {
-    name, counts: counts ?? { total: 0, completed: 0, failed: 0, pending: 0 },
+    name, counts: counts ?? null,
     space: "", parameters: [], origin: [], times: null, failures: { groups: [], more: 0 },
     table: { rows: 0, of: 0, left_out: [], columns: [] },
   };
@@ -62,8 +62,7 @@ async function follow({ tasks, log }) {
   showTasks(tasks, task.name, choose);
   const present = { ...emptyContent(task), rates: ratesOf(task) };
   let trouble = task.error || task.trouble || "";
-  const { completed, failed } = present.counts;
-  if (completed + failed === 0) {
+  if (present.counts === null || present.counts.completed + present.counts.failed === 0) {
     showTask(present);
     live.version = null;
   } else if (task.version === live.version || live.pressed) {

@@ -44,8 +44,10 @@ function showTasks(tasks, current, choose) {
 }
 
 function showProgress({ name, counts, rates = "" }) {
-  const { total, completed, failed, pending } = counts;
   setText(byId("name"), name);
+  byId("bar").hidden = byId("counts").hidden = counts === null;
+  if (counts === null) return;
+  const { total, completed, failed, pending } = counts;
   setBar(byId("bar"), counts);
   const texts = [`${whole(completed)} of ${whole(total)} rows completed (${share(completed, total)})`];
   if (failed) texts.push(`${whole(failed)} failed`);
@@ -118,6 +120,7 @@ function showTable({ rows, of, left_out: leftOut, columns }) {
 
 /** Fill the controls that choose among columns. */
 function offerColumns(columns) {
+  if (columns.length === 0) return; // what is chosen now is no choice
   const drawable = columns.filter((column) => column.isDrawable);
   const named = (list) => list.map(({ name, label }) => [name, label]);
   const of = (role) => drawable.filter((column) => column.role === role);

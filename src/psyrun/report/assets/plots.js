@@ -13,6 +13,12 @@ const PALETTE = ["#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00
 
 const CONFIG = { displayModeBar: false, responsive: true, doubleClick: false };
 
+/** Draw a plot, or change it to something else. */
+function draw(node, traces, layout) {
+  node.style.height = `${layout.height}px`; // else it has none while it changes its width
+  Plotly.react(node, traces, layout, CONFIG);
+}
+
 /** Text for Plotly, which takes tags and entities in it for its own. */
 function plain(text, most = 60) {
   const short = text.length > most ? `${text.slice(0, most - 1)}…` : text;
@@ -146,17 +152,17 @@ function drawTimes(times) {
   }));
   const low = logarithmic ? Math.max(edges[0], edges[1] / 10) : edges[0];
   const ticks = ticksBetween(low, edges.at(-1), byId("histogram").clientWidth / 110, logarithmic);
-  Plotly.react("histogram", bars, layoutOf({
+  draw(byId("histogram"), bars, layoutOf({
     barmode: "stack", bargap: 0.05, height: 260, showlegend: several, legend: { orientation: "h", y: 1.15 },
     xaxis: axisOf("run time of a row", { type: logarithmic ? "log" : "linear", tickvals: ticks, ticktext: ticks.map(duration) }),
     yaxis: axisOf("rows"),
-  }), CONFIG);
+  }));
   const line = { type: "scatter", mode: "lines", x: course.time, y: course.rows, line: { color: themed("accent"), width: 2, shape: "hv" } };
-  Plotly.react("course", [line], layoutOf({
+  draw(byId("course"), [line], layoutOf({
     height: 260, hovermode: "x",
     xaxis: axisOf("time (UTC)", { type: "date" }),
     yaxis: axisOf("rows completed", { rangemode: "tozero" }),
-  }), CONFIG);
+  }));
 }
 
 function quantile(sorted, q) {
@@ -231,7 +237,7 @@ function drawOverview(selection, output) {
     });
   });
   node.hidden = shown.length === 0;
-  if (shown.length) Plotly.react(node, traces, layout, CONFIG);
+  if (shown.length) draw(node, traces, layout);
   const left = parameters.length - shown.length;
   setText(byId("overview-note"), shown.length === 0 ? "No parameter takes several values."
     : `Each panel takes all other parameters together: median, and the band from 10 % to 90 %, of the ${whole(selection.rows.length)} selected rows; points where a parameter takes more than ${FEW} values.`
@@ -272,7 +278,7 @@ function drawParallel(selection, columns, colour) {
   const rows = selection.some(selection.mask, LINES);
   const opacity = Math.max(0.12, Math.min(0.8, 80 / rows.length));
   const others = selection.some(selection.mask.map((set) => 1 - set), CONTEXT);
-  const traces = [lineOf(others, { opacity: 0.3, line: { color: themed("dim") } })];
+  const traces = [lineOf(others, { opacity: 0.4, line: { color: themed("dim") } })];
   for (const { colour: paint, has } of colouring(colour).classes) {
     // Lines add up only where they are of different traces.
     for (const part of partsOf(rows.filter(has), 40)) traces.push(lineOf(part, { opacity, line: { color: paint } }));
@@ -294,14 +300,14 @@ function drawParallel(selection, columns, colour) {
   }));
   const node = byId("parallel");
   node.style.minWidth = `${axes.length * 96}px`;
-  Plotly.react(node, [...traces, words], layoutOf({
+  draw(node, [...traces, words], layoutOf({
     height: 340, margin: { l: 14, r: 14, t: 30, b: 12 }, dragmode: "select", hovermode: false, selections: [],
     newselection: { line: { color: themed("ink"), width: 1, dash: "dot" } },
     shapes: [...posts, ...axes.flatMap((column, k) => brushesOf(selection, column, k))],
     annotations: titles,
     xaxis: { visible: false, fixedrange: true, range: [-0.06, Math.max(axes.length - 1, 0.5) + 0.02] },
     yaxis: { visible: false, fixedrange: true, range: [gaps ? NO_VALUE - 0.05 : -0.05, 1.05] },
-  }), CONFIG);
+  }));
   node.axes = axes;
   return { rows: rows.length, others: others.length };
 }
@@ -351,7 +357,7 @@ function drawScatter(selection, horizontal, vertical, colour) {
     unselected: { marker: { opacity: 1 } }, ...more,
   });
   const size = drawn.length > 1000 ? 5 : 7;
-  const traces = [points(others, { hoverinfo: "skip", marker: { size: 4, color: themed("dim"), opacity: 0.5 } })];
+  const traces = [points(others, { hoverinfo: "skip", marker: { size: 5, color: themed("dim"), opacity: 0.8 } })];
   const likely = selection.columns.filter(({ role }) => role === "row" || role === "parameter").slice(0, 8);
   const told = [...new Set([...likely, vertical, horizontal, ...(colour ? [colour] : [])])];
   const labelled = (list, more) => points(list, { hovertext: tell(told, list), hoverinfo: "text", ...more });
@@ -370,12 +376,12 @@ function drawScatter(selection, horizontal, vertical, colour) {
     traces[0].showlegend = false;
   }
   const node = byId("scatter");
-  Plotly.react(node, traces, layoutOf({
+  draw(node, traces, layoutOf({
     height: 420, dragmode: "select", selections: [], showlegend: legend,
     legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0, title: { text: legend ? plain(column.label) : "" } },
     newselection: { line: { color: themed("ink"), width: 1, dash: "dot" } },
     xaxis: axisFor(horizontal), yaxis: axisFor(vertical), shapes: boxOf(selection, horizontal, vertical),
-  }), CONFIG);
+  }));
   node.axes = [horizontal, vertical];
   return { rows: drawn.length, without: rows.length - drawn.length };
 }

@@ -93,7 +93,8 @@ function ticksBetween(low, high, n, logarithmic) {
       for (let power = first; power <= last; power += step) found.push(...digits.map((digit) => Number(`${digit}e${power}`)));
       return found.filter((value) => value >= low && value <= high);
     };
-    const found = [[1], [1, 3], [1, 2, 5]].map(within).find((values) => values.length >= Math.min(n, 4)) ?? within([1, 2, 5]);
+    const choices = step > 1 ? [[1]] : [[1], [1, 3], [1, 2, 5]];
+    const found = choices.map(within).find((values) => values.length >= Math.min(n, 4)) ?? within(choices.at(-1));
     if (found.length > 1) return found;
   }
   const rough = (high - low) / n;
