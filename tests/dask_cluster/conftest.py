@@ -47,6 +47,7 @@ class Cluster(NamedTuple):
                 stderr=output,
                 start_new_session=True,
                 cwd=self.directory,
+                env=os.environ | {"DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES": "1"},
             )
         self.processes.append(process)
         return process
@@ -59,11 +60,11 @@ class Cluster(NamedTuple):
         )
 
     def stop(self) -> None:
+        """End the workers, and then the scheduler; together they may wait for each other."""
         for process in reversed(self.processes):
             process.terminate()
-        for process in reversed(self.processes):
             try:
-                process.wait(PATIENCE)
+                process.wait(10)
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()

@@ -17,7 +17,7 @@ import pytest
 from psyrun import Param, map_pspace_parallel
 from psyrun.exceptions import SchedulerError
 from psyrun.scheduler import Dask
-from psyrun.scheduler.base import CANCELLED, COMPLETED, FAILED
+from psyrun.scheduler.base import CANCELLED, COMPLETED, FAILED, NODE_FAILED
 from psyrun.store import PickleStore
 from psyrun.utils.example import square
 
@@ -189,9 +189,8 @@ def test_the_exit_code_is_told(tmp_path, dask_cluster):
     assert end_of(scheduler, bad) == (FAILED, "exit code 3")
 
 
-def test_a_job_whose_worker_dies_is_run_again_and_what_waits_for_it_goes_on(tmp_path, dask_cluster):
-    worker = dask_cluster.start_worker("doomed", "special=1")
-    scheduler = Dask(dask_cluster.scheduler_file)
+def submit_to_the_doomed(scheduler: Dask, tmp_path: Path) -> tuple[str, str]:
+    """Submit a job for workers that are going to die, and one that waits for it."""
     code = f"""
         import os, pathlib, time
         with open({str(tmp_path / "began")!r}, "a") as file:
@@ -201,16 +200,38 @@ def test_a_job_whose_worker_dies_is_run_again_and_what_waits_for_it_goes_on(tmp_
     """
     options = {"resources": {"special": 1}, "memory": "1G"}
     job = submit(scheduler, tmp_path, code, scheduler_args=options)
-    after = submit(scheduler, tmp_path, "print('after')", depends_on=[job])
-    until(lambda: (tmp_path / "began").exists())
+    return job, submit(scheduler, tmp_path, "print('after')", depends_on=[job])
+
+
+def die_at(worker: "subprocess.Popen[bytes]", path: Path, times: int) -> None:
+    """Let a worker die when a job has begun for so many times."""
+    until(lambda: path.exists() and path.read_text() == "began " * times)
     worker.send_signal(signal.SIGKILL)
     worker.wait()
-    dask_cluster.start_worker("its heir", "special=1")
+
+
+def test_a_job_whose_worker_dies_is_run_again_and_what_waits_for_it_goes_on(tmp_path, dask_cluster):
+    worker = dask_cluster.start_worker("doomed", "special=1")
+    scheduler = Dask(dask_cluster.scheduler_file)
+    job, after = submit_to_the_doomed(scheduler, tmp_path)
+    die_at(worker, tmp_path / "began", 1)
+    heir = dask_cluster.start_worker("its heir", "special=1")
     until(lambda: (tmp_path / "began").read_text() == "began began ")
     scheduler.refresh()
     assert scheduler.get_status(after).status == "*Q"
     assert scheduler.get_status(job).name == "a:process:0"
     (tmp_path / "go-on").touch()
+    assert end_of(scheduler, after).state == COMPLETED
+    heir.terminate()
+    heir.wait()
+
+
+def test_what_waits_for_a_job_goes_on_when_dask_gives_that_up(tmp_path, dask_cluster):
+    scheduler = Dask(dask_cluster.scheduler_file)
+    job, after = submit_to_the_doomed(scheduler, tmp_path)
+    for times in (1, 2):
+        die_at(dask_cluster.start_worker(f"doomed {times}", "special=1"), tmp_path / "began", times)
+    assert end_of(scheduler, job).state == NODE_FAILED
     assert end_of(scheduler, after).state == COMPLETED
 
 

@@ -21,6 +21,12 @@ _KEEPER = "fire-and-forget"
 """Dask's name for whoever wants tasks that no client waits for."""
 
 _AFTER = "psyrun_after"
+_ALIVE = ("waiting", "no-worker", "queued", "processing")
+"""The states of tasks that have not ended."""
+
+_PATIENCE = 30.0
+"""Seconds in which Dask's scheduler answers its workers."""
+
 _GRACE = 15.0
 """Seconds that a job gets to end when it is killed; a worker of psyrun takes up to ten."""
 
@@ -101,15 +107,15 @@ def list_alive(dask_scheduler: Any = None) -> dict[str, str]:
     return {key: _status(dask_scheduler, key) for key in keys if _is_alive(dask_scheduler, key)}
 
 
-def list_given_up(keys: Collection[str], dask_scheduler: Any = None) -> dict[str, str]:
-    """Return in Dask's words why it has given jobs up, of those for which it remembers that."""
+def list_failed(keys: Collection[str], dask_scheduler: Any = None) -> dict[str, str]:
+    """Return how jobs have failed in Dask, in its words; empty where their workers have died."""
     erred = getattr(dask_scheduler, "erred_tasks", ())
     return {task.key: task.exception_text for task in erred if task.key in keys}
 
 
 def _is_alive(scheduler: Any, key: str) -> bool:
     task = scheduler.tasks.get(key)
-    return task is not None and task.state in ("waiting", "no-worker", "queued", "processing")
+    return task is not None and task.state in _ALIVE
 
 
 def _status(scheduler: Any, key: str) -> str:
@@ -185,16 +191,31 @@ def _tell_end(key: str, code: int | None) -> None:
 
 def _wait_for(spec: Spec) -> bool:
     """Wait beside the worker's threads until other jobs have ended; whether to go on then."""
-    from distributed import get_client, rejoin, secede
+    from distributed import rejoin, secede
 
     secede()
-    client, began = get_client(), time.monotonic()
+    began = time.monotonic()
     while _is_wanted(spec.key):
-        if not client.run_on_scheduler(count_alive, spec.after):
+        if not _still_alive(spec.after):
             rejoin()
             break
-        time.sleep(min(0.1 + (time.monotonic() - began) / 50, 10.0))
+        time.sleep(min(0.1 + (time.monotonic() - began) / 50, 5.0))
     return _is_wanted(spec.key)
+
+
+def _still_alive(keys: list[str]) -> bool:
+    """Ask Dask's scheduler, by the worker's own connection, whether one of some jobs is alive."""
+    from distributed import get_worker
+    from distributed.utils import sync
+
+    worker = get_worker()
+    try:
+        states = sync(
+            worker.loop, worker.scheduler.get_task_status, keys=keys, callback_timeout=_PATIENCE
+        )
+    except OSError:  # which ends the worker if it lasts
+        return True
+    return any(state in _ALIVE for state in states.values())
 
 
 def _is_wanted(key: str) -> bool:

@@ -193,9 +193,9 @@ class Dask(Scheduler):
         if not keys:
             return {}
         with self._connected() as client:
-            given_up = client.run_on_scheduler(_dask_jobs.list_given_up, keys)
+            failed = client.run_on_scheduler(_dask_jobs.list_failed, keys)
             told = [event for _, event in client.get_events(_dask_jobs.TOPIC)]
-        ends = {key: _end_in_words(words) for key, words in given_up.items()}
+        ends = {key: _end_in_words(words) for key, words in failed.items()}
         return ends | {each["job"]: _end(each["code"]) for each in told if each["job"] in keys}
 
     def preview(
@@ -297,4 +297,6 @@ def _end(code: int | None) -> JobEnd:
 
 
 def _end_in_words(words: str) -> JobEnd:
-    return JobEnd(NODE_FAILED if "KilledWorker" in words else FAILED, words)
+    if words:
+        return JobEnd(FAILED, words)
+    return JobEnd(NODE_FAILED, "each worker that had it has died")  # Dask has no words for that
