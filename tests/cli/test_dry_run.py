@@ -23,7 +23,7 @@ def test_what_would_be_submitted_is_shown_and_what_it_would_take(
     assert said.code == 0 and queue.log() == [] and not project.work.exists()
     assert "10 process jobs of 1 process each, and a merge, with Cluster" in said.out
     assert "job array of 5 process jobs, the first of 2:" in said.out
-    assert "0001.json process:%a" in said.out.replace(" \\\n     ", "")
+    assert "0001.json process:%a" in " ".join(said.out.replace(" \\\n", "").split())
     assert "the merge, after these:" in said.out
     assert "expected" not in said.out and "time limit" not in said.out
     assert project.psy("run", "--rows", "0-9", "--scheduler", "immediaterun").code == 1

@@ -25,9 +25,8 @@ def show_plan(task: TaskDef, decision: run.Decision) -> int:
         _print_forecast(expected, len(decision.todo))
     for submission in run.preview(decision):
         print(f"  {submission.what}:")
-        text = submission.text
-        lines = text if "\n" in text else _broken(text)
-        print(indent(lines.rstrip("\n"), "    "))
+        lines = map(_broken, submission.text.rstrip("\n").split("\n"))
+        print(indent("\n".join(lines), "    "))
     return FINE
 
 
@@ -53,15 +52,20 @@ def _short(seconds: float) -> str:
     return show_duration(seconds) if seconds >= 10 else f"{seconds:.2g} s"
 
 
-def _broken(command: str) -> str:
-    """Break a command into lines as a shell understands them."""
+def _broken(line: str) -> str:
+    """Break a long line into several, as a shell understands them."""
+    if len(line) <= _WIDTH:
+        return line
+    reader = shlex.shlex(line)  # which leaves quotes as they are
+    reader.whitespace_split, reader.commenters = True, ""
     try:
-        words = [shlex.quote(word) for word in shlex.split(command)]
-    except ValueError:
-        return command
-    lines = [""]
+        first, *words = reader
+    except ValueError:  # a quote goes on behind the line
+        return line
+    lines = [first]
     for word in words:
-        if lines[-1] and len(lines[-1]) + len(word) + 3 > _WIDTH:
-            lines.append("  ")
-        lines[-1] += word if not lines[-1].strip() else f" {word}"
+        if len(lines[-1]) + len(word) + 3 > _WIDTH:
+            lines.append(f"    {word}")
+        else:
+            lines[-1] += f" {word}"
     return " \\\n".join(lines)

@@ -11,8 +11,8 @@ from psyrun.tasks import TaskDef
 from psyrun.workdir import PlanDir
 
 _SETUP = """\
-psyrun_tell() { echo "psyrun: the job has been ended by this setup command: $psyrun_line" >&2; }
-trap psyrun_tell EXIT
+psyrun_tell() { echo "psyrun: ended by this setup command: $psyrun_line"; }
+trap "psyrun_tell >&2" EXIT
 psyrun_left=$1; shift
 while [ "$psyrun_left" -gt 0 ]; do
     psyrun_line=$1; shift; psyrun_left=$((psyrun_left - 1))
