@@ -124,6 +124,7 @@ COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "clean": _clean,
     "dashboard": dashboard,
     "debug": debug,
+    "export": export,
     "failures": failures,
     "kill": _kill,
     "list": _list,

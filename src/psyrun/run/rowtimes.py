@@ -94,10 +94,11 @@ def _features(columns: dict[str, Any]) -> Floats:
 
 def _logarithmic(numbers: Floats) -> Floats:
     """Return the logarithm of numbers, continued through 0 to negative ones."""
-    numbers = np.nan_to_num(numbers, nan=0.0, posinf=1e300, neginf=-1e300)
+    numbers = np.clip(np.nan_to_num(numbers), -1e100, 1e100)
     sizes = np.abs(numbers[numbers != 0])
-    logarithms: Floats = np.arcsinh(numbers / (sizes.min() if len(sizes) else 1.0))
-    return np.minimum(np.maximum(logarithms, -700.0), 700.0)
+    least = max(sizes.min(), 1e-200 * sizes.max()) if len(sizes) else 1.0
+    logarithms: Floats = np.arcsinh(numbers / least)
+    return logarithms
 
 
 def _categories(values: Any) -> list[Floats]:
