@@ -1,10 +1,14 @@
 """psy on each scheduler, from the command line."""
 
+import textwrap
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from .conftest import NAMES, Cluster, Study, until
+
+DOCS = Path(__file__).parent.parent.parent / "docs" / "schedulers"
 
 pytestmark = pytest.mark.parametrize("name", NAMES)
 
@@ -94,3 +98,27 @@ def test_a_new_task_runs_when_its_blanks_are_filled_in(cluster: Cluster, study: 
     assert study.psy("run", "new").code == 0
     until(study.result_file("new").exists, "the merge")
     assert sorted(study.result("new")["sum"]) == [2, 3, 3, 4]
+
+
+def test_what_would_be_submitted_is_shown(cluster: Cluster, study: Study) -> None:
+    study.task("a", BODY)
+    said = study.psy("run", "--dry-run")
+    assert said.code == 0
+    assert f"{cluster.command} " in said.out
+    assert "psyrun.worker" in said.out
+    assert study.status("a")["queued_jobs"] == 0
+
+
+def test_the_task_file_of_the_documentation_works_as_it_stands(
+    cluster: Cluster, study: Study
+) -> None:
+    page = DOCS / {"GridEngine": "grid-engine"}.get(cluster.name, cluster.name.lower())
+    blocks = page.with_suffix(".rst").read_text().split(".. code-block:: python\n\n")
+    code = textwrap.dedent(blocks[1].split("\n\n``psy run``")[0])
+    assert code.startswith("# psy-tasks/task_pi.py\n")
+    (study.tasks / "task_pi.py").write_text(code)
+    assert study.psy("run").code == 0
+    until(study.result_file("pi").exists, "the merge")
+    table = study.result("pi")
+    assert len(table["pi"]) == 60
+    assert 2 < min(table["pi"]) < 3.14 < max(table["pi"]) < 4

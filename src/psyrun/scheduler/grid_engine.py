@@ -79,7 +79,7 @@ class GridEngine(WritesItself):
         # No line of the script is an option, whatever the arguments are (-C). The script goes to
         # the directory where it is to run by itself, however odd its name (-wd).
         options = ["-terse", "-C", "", "-S", "/bin/sh", "-wd", "/", "-j", "y", "-o", os.devnull]
-        options += ["-ac", f"PSYRUN={job.token}"]
+        options += ["-v", "PATH", "-ac", f"PSYRUN={job.token}"]
         if job.name is not None:
             options += ["-N", encode(job.name)[:500]]
         if job.n is not None:

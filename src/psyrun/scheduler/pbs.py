@@ -71,7 +71,7 @@ class PBS(WritesItself):
 
     def _command(self, job: Job) -> list[str]:
         values = dict(job.values)
-        variables = [f"PSYRUN_TOKEN={job.token}", *filter(None, [values.pop("v", None)])]
+        variables = ["PATH", f"PSYRUN_TOKEN={job.token}", *filter(None, [values.pop("v", None)])]
         # No line of the script is an option, whatever the arguments are (-C).
         options = ["-C", "", "-S", "/bin/sh", "-j", "oe", "-o", os.devnull]
         options += ["-v", ",".join(variables)]

@@ -48,8 +48,8 @@ def qsub(directory, argv):
         first, n = int(first), int(last) - int(first) + 1
     variables = {"PBS_O_WORKDIR": os.getcwd(), "PBS_O_HOME": os.environ.get("HOME", "/")}
     for piece in filter(None, options.get("-v", "").split(",")):
-        name, _, value = piece.partition("=")
-        variables[name] = value
+        name, equals, value = piece.partition("=")
+        variables[name] = value if equals else os.environ.get(name, "")
     if "-V" in options:
         variables |= os.environ
     number = ask(
