@@ -67,8 +67,25 @@ class Sqsub(BatchScheduler):
         SchedulerError
             If a required argument is missing or ``sqsub`` refuses.
         """
-        values = {"n_cpus": 1, **(scheduler_args or {})}
+        values = _with_defaults(scheduler_args)
         return super().submit(args, output_filename, name, depends_on, values)
+
+    def preview(
+        self,
+        args: Sequence[str],
+        output_filename: str,
+        name: str | None = None,
+        depends_on: Sequence[JobId] | None = None,
+        scheduler_args: Mapping[str, Any] | None = None,
+        n: int | None = None,
+    ) -> str:
+        """Return the command that would submit a job; see `Scheduler.preview`."""
+        values = _with_defaults(scheduler_args)
+        return super().preview(args, output_filename, name, depends_on, values, n)
+
+    def array_limit(self) -> int | None:
+        """Return 1: there are no job arrays."""
+        return 1
 
     def submit_array(
         self,
@@ -140,6 +157,10 @@ class Sqsub(BatchScheduler):
             entry = _parse(call(["sqjobs", str(jobid)], fine=(0, 1))).get(jobid)
             status = None if entry is None else JobStatus(jobid, entry.status, entry.name)
         return status
+
+
+def _with_defaults(scheduler_args: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {"n_cpus": 1, **(scheduler_args or {})}
 
 
 def _parse(table: str) -> dict[JobId, Entry]:
