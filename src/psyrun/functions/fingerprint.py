@@ -9,7 +9,7 @@ import dis
 import hashlib
 import sys
 from collections.abc import Iterable, Iterator
-from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
+from types import CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 _ATOMS = (type(None), bool, int, float, complex, str, bytes, bytearray, range, type(Ellipsis))
@@ -37,13 +37,7 @@ class Fingerprint:
         self._alive: list[object] = []  # so that no two have the same id
 
     def of(self, value: object) -> bytes:
-        """Return the hash of an object.
-
-        Raises
-        ------
-        Exception
-            Whatever pickling it raises.
-        """
+        """Return the hash of an object."""
         if isinstance(value, _ATOMS) and type(value) in _ATOMS:
             return _hash(type(value).__name__, repr(value).encode())
         if id(value) in self._met:
@@ -55,7 +49,7 @@ class Fingerprint:
     def _parts(self, value: Any) -> Iterator[bytes]:
         if isinstance(value, ModuleType):
             yield value.__name__.encode()
-        elif isinstance(value, type | FunctionType | BuiltinFunctionType) and is_importable(value):
+        elif is_importable(value):
             yield f"{value.__module__}:{value.__qualname__}".encode()
         elif isinstance(value, CodeType):
             yield from self._code(value)
@@ -127,7 +121,7 @@ class Fingerprint:
         reduce = copyreg.dispatch_table.get(type(value))
         try:
             reduced = value.__reduce_ex__(4) if reduce is None else reduce(value)
-        except TypeError:  # cloudpickle knows more types than pickle
+        except Exception:  # cloudpickle knows more types than pickle
             yield _pickled(value)
             return
         if isinstance(reduced, str):
@@ -140,23 +134,26 @@ class Fingerprint:
 def _pickled(value: object) -> bytes:
     import cloudpickle
 
-    pickled: bytes = cloudpickle.dumps(value)
+    try:
+        pickled: bytes = cloudpickle.dumps(value)
+    except Exception:  # what the function needs has been pickled before, or nothing comes of it
+        return b""
     return pickled
 
 
 def is_importable(value: Any) -> bool:
-    """Tell whether another process can import a function or a class by its name."""
+    """Tell whether a value is a function or a class that another process can import by its name."""
     from cloudpickle import list_registry_pickle_by_value
 
-    name = getattr(value, "__module__", None)
-    if name is None or name == "__main__":
+    name, path = getattr(value, "__module__", None), getattr(value, "__qualname__", None)
+    if not (isinstance(name, str) and isinstance(path, str)) or name == "__main__":
         return False
     found: Any = sys.modules.get(name)
     if found is None or any(
         name == each or name.startswith(f"{each}.") for each in list_registry_pickle_by_value()
     ):
         return False
-    for part in value.__qualname__.split("."):
+    for part in path.split("."):
         found = getattr(found, part, None)
     return found is value
 
