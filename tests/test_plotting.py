@@ -11,8 +11,9 @@ import psyrun
 from psyrun import Param
 from psyrun.cli.parser import FORMS, SPREADS
 from psyrun.exceptions import UnknownColumnError, UsageError
-from psyrun.plotting.choice import Form, choose, is_replicate
+from psyrun.plotting.choice import choose, is_replicate
 from psyrun.plotting.columns import Kind, Table, make_column
+from psyrun.plotting.description import Asked, Form
 from psyrun.plotting.drawing import describe, save
 from psyrun.plotting.groups import Spread
 from psyrun.plotting.scales import is_log
@@ -57,7 +58,8 @@ def result_of(space, execute, failed=(), **options):
 def chosen(space, y="y", **asked):
     """Choose a picture of a space, with an output that differs in each row."""
     table = Table.of(space.build() | {"y": np.arange(len(space), dtype=float)}, list(space.keys()))
-    return choose(table, y, **asked)
+    panels = asked.pop("panels", True)
+    return choose(table, Asked(y, **asked), panels=panels)
 
 
 A, B, C = (Param(**{name: range(n)}) for name, n in (("a", 9), ("b", 7), ("c", 3)))
@@ -116,7 +118,7 @@ def test_what_is_asked_for_is_drawn():
     assert chosen(METHOD * SOLVER, form=Form.HEATMAP).shown == ["method", "solver"]
     # Against an output each row is a point.
     table = Table.of(A.build() | {"y": np.arange(9.0), "z": np.arange(9.0) ** 2}, ["a"])
-    assert choose(table, "z", x="y").form is Form.SCATTER
+    assert choose(table, Asked("z", "y")).form is Form.SCATTER
 
 
 def test_categories_that_cannot_be_told_apart_are_averaged():
@@ -137,6 +139,9 @@ def test_categories_that_cannot_be_told_apart_are_averaged():
         ({"y": "y", "x": ("a", "n"), "color": "label"}, "leave out 'label'"),
         ({"y": "y", "x": "a", "form": Form.HISTOGRAM}, "leave out 'a'"),
         ({"y": "y", "x": ("a", "n"), "form": Form.BARS}, "Two columns"),
+        ({"y": "y", "style": "n", "form": Form.HEATMAP}, "leave out 'n'"),
+        ({"y": "y", "style": "many"}, "'many' has 50 values, and 5"),
+        ({"y": "y", "x": "a", "error": "label"}, "errors are numbers"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused_in_a_sentence(asked, message):
@@ -146,7 +151,7 @@ def test_what_cannot_be_drawn_is_refused_in_a_sentence(asked, message):
         columns | {"many": [f"m{i}" for i in range(n)], "y": np.ones(n)}, list(columns)
     )
     with pytest.raises(UsageError, match=message.replace("?", r"\?")):
-        choose(table, **asked)
+        choose(table, Asked(**asked))
 
 
 def test_repetitions_are_known_by_their_names():
@@ -166,7 +171,8 @@ def test_repetitions_are_known_by_their_names():
         (np.array(["a", "b", "a"]), Kind.CATEGORY),
         ([(1, 2), None, [3.0]], Kind.CURVE),
         (np.ones((3, 4)), Kind.CURVE),
-        (np.ones((3, 4, 2)), Kind.OTHER),
+        (np.ones((3, 4, 2)), Kind.MATRIX),
+        (np.ones((3, 4, 2, 2)), Kind.OTHER),
         ([{"a": 1}, {"a": 2}, {"a": 1}], Kind.CATEGORY),
     ],
 )
@@ -217,11 +223,11 @@ def test_lines_show_the_mean_and_its_standard_error():
 
 @pytest.mark.parametrize(
     ("spread", "middle", "low", "high"),
-    [("sd", 2, 2 - np.sqrt(2.5), 2 + np.sqrt(2.5)), ("quartiles", 2, 1, 3), ("range", 2, 0, 4)],
+    [("std", 2, 2 - np.sqrt(2.5), 2 + np.sqrt(2.5)), ("quartiles", 2, 1, 3), ("range", 2, 0, 4)],
 )
 def test_the_spread_can_be_chosen(spread, middle, low, high):
     result = result_of(Param(a=[1.0, 2.0]) * TRIAL, lambda a, trial: {"y": trial})
-    picture, _ = describe(result, "y", x="a", spread=spread)
+    picture, _ = describe(result, Asked("y", "a"), spread)
     (part,) = picture.panels[0].parts
     for got, wanted in ((part.y, middle), (part.low, low), (part.high, high)):
         assert got.tolist() == pytest.approx([wanted] * 2)
@@ -322,6 +328,65 @@ def test_arrays_are_drawn_over_others_and_not_averaged_where_these_differ():
         psyrun.plot(result, "path", x="n")
 
 
+def test_arrays_of_two_dimensions_make_heat_maps():
+    def execute(gain, trial):
+        return {"image": gain * np.arange(6).reshape(2, 3) + trial}
+
+    result = result_of(Param(gain=[1, 2]) * Param(trial=[0, 2]), execute)
+    axes = psyrun.plot(result, "image")
+    assert [panel.get_title() for panel in axes.flat] == ["gain = 1", "gain = 2"]
+    assert axes[0, 0].get_xlabel() == "second index of image"
+    (mesh,) = axes[0, 1].collections
+    assert mesh.get_array().tolist() == [[1, 3, 5], [7, 9, 11]]
+
+
+def test_several_outputs_are_told_apart():
+    result = result_of(A * TRIAL, lambda a, trial: {"low": a - trial, "high": a + trial})
+    axes = psyrun.plot(result, ["low", "high"])
+    assert [line.get_ydata()[0] for line in axes.get_lines()] == [-2, 2]
+    assert axes.get_ylabel() == "low, high"
+    (legend,) = axes.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["low", "high"]
+    assert psyrun.plot(result, ["low", "high"], facet="output").shape == (1, 2)
+    with pytest.raises(UsageError, match="tell 'output' apart"):
+        psyrun.plot(result, ["low", "high"], color="trial", ax=pyplot.figure().subplots())
+
+
+def test_styles_tell_a_further_parameter():
+    result = result_of(A * METHOD * SOLVER, lambda a, method, solver: {"y": a * len(solver)})
+    axes = psyrun.plot(result, "y", color="method", style="solver")
+    assert len(axes.get_lines()) == 6
+    assert {line.get_linestyle() for line in axes.get_lines()} == {"-", "--"}
+    (legend,) = axes.figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        *("x", "y", "z"),
+        *("solver", "lu", "cg"),
+    ]
+    text = draw_text(
+        *describe(result, Asked("y", style="solver")), 80, colors=False, ascii_only=True
+    )
+    assert "method, solver:  o x, lu  + x, cg  x y, lu" in text.plain
+
+
+def test_an_output_can_be_the_error_of_another():
+    result = result_of(A * SEED, lambda a, seed: {"y": a, "noise": 0.5})
+    picture, caption = describe(result, Asked("y", color="seed", error="noise"))
+    part = picture.panels[0].parts[0]
+    assert (part.y - part.low).tolist() == (part.high - part.y).tolist() == [0.5] * 9
+    assert caption == "study: with noise above and below"
+    with pytest.raises(UsageError, match="averaged, as they are here over seed"):
+        psyrun.plot(result, "y", error="noise")
+
+
+def test_the_scale_of_axes_can_be_chosen():
+    result = result_of(Param(x=[1, 10, 100, 1000]), lambda x: {"y": x - 1})
+    axes = psyrun.plot(result, "y")
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "linear")
+    assert psyrun.plot(result, "y", log="none").get_xscale() == "linear"
+    with pytest.raises(UsageError, match="'y' cannot be drawn on a logarithmic axis"):
+        psyrun.plot(result, "y", log="xy")
+
+
 def test_values_over_many_decades_have_a_log_axis():
     result = result_of(Param(t=np.linspace(0, 20, 50)), lambda t: {"left": np.exp(-t)})
     assert psyrun.plot(result, "left").get_yscale() == "log"
@@ -343,13 +408,13 @@ def test_rows_that_are_not_there_are_told():
     result = result_of(
         A * Param(k=[1, 2]), lambda a, k: {"y": float("nan") if a == 3 else a}, failed=[0]
     ).where("a < 6")
-    _, caption = describe(result, "y")
+    _, caption = describe(result, Asked("y"))
     assert caption == "study: 2 rows left out: no number in y; 1 of 12 rows failed"
     with pytest.raises(UsageError, match="There is no number to draw in 'y'"):
-        describe(result.where("a == 3"), "y")
+        describe(result.where("a == 3"), Asked("y"))
     empty = result_of(A, lambda a: {"y": a}, failed=range(9))
     with pytest.raises(UsageError, match="No row of 'study' is completed"):
-        describe(empty, "y")
+        describe(empty, Asked("y"))
 
 
 def test_unknown_columns_are_an_error_with_close_names():
@@ -389,7 +454,7 @@ PICTURES = {
 def picture(request):
     space, asked = PICTURES[request.param]
     rng = np.random.default_rng(0)
-    return describe(result_of(space, lambda **_: {"y": rng.normal()}), "y", **asked)
+    return describe(result_of(space, lambda **_: {"y": rng.normal()}), Asked("y", **asked))
 
 
 @pytest.mark.parametrize(
@@ -456,7 +521,7 @@ def test_pictures_in_the_terminal_fit_into_its_lines(picture, width, colors, asc
 
 def test_bars_in_the_terminal_have_names_and_lengths():
     result = result_of(METHOD * SOLVER, lambda method, solver: {"y": 2 + (solver == "cg") * 2})
-    picture, caption = describe(result, "y")
+    picture, caption = describe(result, Asked("y"))
     text = draw_text(picture, caption, 60, colors=False, ascii_only=False).plain
     lines = [line.split() for line in text.splitlines()[1:-1]]
     assert [line[-2] for line in lines] == ["2", "4"] * 3
@@ -466,7 +531,7 @@ def test_bars_in_the_terminal_have_names_and_lengths():
 
 def test_a_large_heat_map_in_the_terminal_is_thinned_and_says_so():
     space = Param(a=range(100)) * Param(b=range(50))
-    picture, caption = describe(result_of(space, lambda a, b: {"y": a + b}), "y")
+    picture, caption = describe(result_of(space, lambda a, b: {"y": a + b}), Asked("y"))
     text = draw_text(picture, caption, 80, colors=False, ascii_only=False).plain
     assert max(map(len, text.splitlines())) <= 80
     assert "each cell stands for the mean of 2 × 3" in text

@@ -21,7 +21,7 @@ TASK = """
             raise ValueError("too large")
         area = radius**2 * (np.pi if shape == "disc" else 4)
         return {"area": area + trial / 100, "round": shape == "disc", "what": shape,
-                "image": np.zeros((2, 2))}
+                "image": np.zeros((2, 2, 2))}
 """
 
 

@@ -11,7 +11,7 @@ from psyrun import __version__
 _TASKDIR = "psy-tasks"
 
 FORMS = ("lines", "heatmap", "strips", "bars", "scatter", "histogram")
-SPREADS = ("sem", "sd", "quartiles", "range", "each")
+SPREADS = ("sem", "std", "quartiles", "range", "each")
 """What psyrun.plotting can draw, which takes too long to be asked."""
 
 
@@ -219,10 +219,13 @@ def _add_plot(commands: Any) -> None:
         "columns",
         nargs="+",
         metavar="X Y",
-        help="what to draw (Y), and along which axis; 'A,B' for the two axes of a heat map",
+        help="what to draw (Y), and along which axis; 'A,B' for the two axes of a heat map, or "
+        "for several outputs",
     )
     plot.add_argument("--color", metavar="C", help="column to tell by colour")
+    plot.add_argument("--style", metavar="S", help="column to tell by the style of lines or points")
     plot.add_argument("--facet", metavar="F", help="column with a panel for each value, or two")
+    plot.add_argument("--error", metavar="E", help="output that is the error of Y")
     plot.add_argument("--form", choices=FORMS, help="what to draw, if not what suits the columns")
     plot.add_argument(
         "--spread",
@@ -230,6 +233,9 @@ def _add_plot(commands: Any) -> None:
         default=SPREADS[0],
         help="what is shown of rows that are not told apart (default: %(default)s, the mean with "
         "its standard error)",
+    )
+    plot.add_argument(
+        "--log", choices=("x", "y", "xy", "none"), help="logarithmic axes, if not those that suit"
     )
     plot.add_argument("-o", "--output", metavar="FILE", help="file to write: .png, .svg or .pdf")
     plot.add_argument(

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def plot(args: argparse.Namespace) -> int:
     """Draw an output of a task against its parameters."""
-    from psyrun.plotting.drawing import describe, save
+    from psyrun.plotting.drawing import ask, describe, save
     from psyrun.results import load
 
     result = load(args.task, partial=args.partial, taskdir=args.taskdir)
@@ -26,19 +26,16 @@ def plot(args: argparse.Namespace) -> int:
             f"psy plot takes X and Y, or Y alone, not {len(args.columns)} columns; two parameters "
             f"for the axes of a heat map are written as {axes[0]},{axes[1]}."
         )
-    x = _names(result, axes[0]) if axes else []
-    if len(x) > 2:
-        raise UsageError(f"A picture has two axes, not {len(x)}: {', '.join(x)}.")
-    picture, caption = describe(
-        result,
-        y,
-        (x[0], x[1]) if len(x) == 2 else x[0] if x else None,
+    asked = ask(
+        _names(result, y),
+        _names(result, axes[0]) if axes else None,
         args.color,
-        _names(result, args.facet) if args.facet is not None else (),
+        _names(result, args.facet) if args.facet is not None else None,
+        args.style,
+        args.error,
         args.form,
-        args.spread,
-        bands=args.output is not None,
     )
+    picture, caption = describe(result, asked, args.spread, args.log, bands=args.output is not None)
     if args.where is not None:
         caption += f"; only {args.where}"
     if args.output is not None:

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from psyrun.plotting.choice import Choice, Form
+from psyrun.plotting.description import Choice, Form
 from psyrun.plotting.groups import Spread
 
 _STATISTICS = {
     Spread.SEM: "mean and standard error",
-    Spread.SD: "mean and standard deviation",
+    Spread.STD: "mean and standard deviation",
     Spread.QUARTILES: "median and quartiles",
     Spread.RANGE: "median and range",
     Spread.EACH: "a line for each",
@@ -40,6 +40,8 @@ def tell_statistics(choice: Choice, spread: Spread, *, several: bool, bands: boo
     'mean and standard error over trial (50)'
     """
     over = join([f"{name} ({n})" for name, n in choice.over])
+    if choice.error:
+        return f"with {choice.error} above and below" if bands else ""
     if choice.form is Form.HISTOGRAM:
         return f"distribution over {over}" if over else ""
     if choice.form is Form.SCATTER:

@@ -2,14 +2,14 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from enum import Enum
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from psyrun.exceptions import UsageError
 from psyrun.plotting.columns import MISSING_CODE, Column, Kind, Table
+from psyrun.plotting.description import Asked, Choice, Form
 from psyrun.plotting.groups import count_groups, group_sizes
 
 _AXIS = 4
@@ -20,6 +20,8 @@ _COLORS = 8
 """Categories that can be told apart by their colour."""
 _SHADES = 16
 """Numbers that can be, on a scale."""
+STYLES = 5
+"""Styles of lines and points."""
 _PANELS = 12
 """Panels that still can be read."""
 _MOST = 36
@@ -32,68 +34,8 @@ _REPLICATES = re.compile(
 _NUMBERED = ["id", "idx", "index", "no", "nr", "num", "number"]
 
 
-class Form(Enum):
-    """What is drawn."""
-
-    LINES = "lines"
-    HEATMAP = "heatmap"
-    STRIPS = "strips"
-    BARS = "bars"
-    SCATTER = "scatter"
-    HISTOGRAM = "histogram"
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A picture, described.
-
-    Parameters
-    ----------
-    form : Form
-        What is drawn.
-    x : str
-        Column along the horizontal axis; in a histogram the output itself.
-    y : str
-        Output that is shown.
-    up : str
-        Column along the vertical axis: the output, or the second parameter of a heat map.
-    color : str or None
-        Column that is told by colour.
-    facet : tuple of str
-        Columns that have panels of their own: one is wrapped, of two the first makes rows.
-    over : tuple of (str, int)
-        Parameters that are not told apart, and how many values each has.
-    traces : tuple of str
-        Columns whose values have lines of their own, which are not told apart.
-    """
-
-    form: Form
-    x: str
-    y: str
-    up: str
-    color: str | None = None
-    facet: tuple[str, ...] = ()
-    over: tuple[tuple[str, int], ...] = ()
-    traces: tuple[str, ...] = ()
-
-    @property
-    def shown(self) -> list[str]:
-        """The columns by which rows are told apart."""
-        first = [] if self.form is Form.HISTOGRAM else [self.x]
-        second = [self.up] if self.form is Form.HEATMAP else []
-        return [*first, *second, *([self.color] if self.color else []), *self.facet]
-
-
 def choose(
-    table: Table,
-    y: str,
-    x: str | tuple[str, str] | None = None,
-    color: str | None = None,
-    facet: Sequence[str] = (),
-    form: Form | None = None,
-    *,
-    panels: bool = True,
-    traces: Sequence[str] = (),
+    table: Table, asked: Asked, *, panels: bool = True, traces: Sequence[str] = ()
 ) -> Choice:
     """Choose a picture.
 
@@ -101,14 +43,8 @@ def choose(
     ----------
     table : Table
         What there is to see.
-    y : str
-        Output to show.
-    x : str or (str, str), optional
-        Column along the horizontal axis; two parameters make a heat map.
-    color, facet : str, sequence of str, optional
-        Columns to tell by colour, and by panels.
-    form : Form, optional
-        What to draw.
+    asked : Asked
+        What is to be seen.
     panels : bool, optional
         Whether to make panels that are not asked for.
     traces : sequence of str, optional
@@ -123,7 +59,39 @@ def choose(
     UsageError
         If columns are unknown, or are not what is needed.
     """
-    return _Chooser(table, y, panels, tuple(traces)).choose(x, color, tuple(facet), form)
+    _check(table, asked)
+    return _Chooser(table, asked, panels, tuple(traces)).choose()
+
+
+def _check(table: Table, asked: Asked) -> None:
+    """Refuse what cannot be drawn whatever the form."""
+    assert isinstance(asked.y, str)
+    if not table[asked.y].is_numeric:
+        raise UsageError(
+            f"{asked.y!r} holds {table[asked.y].kind.value}, and a picture needs numbers."
+        )
+    names = [asked.y, *asked.axes, *asked.told_apart, *([asked.error] if asked.error else [])]
+    for name in names:
+        if names.count(name) > 1:
+            raise UsageError(f"{name!r} is given twice; each column has one place in a picture.")
+        if table[name].kind not in (Kind.NUMBER, Kind.CATEGORY):
+            kind = table[name].kind.value
+            raise UsageError(f"{name!r} holds {kind}, which cannot tell rows apart.")
+    if len(asked.facet) > 2:
+        raise UsageError(f"Panels are made of two columns at most, not of {len(asked.facet)}.")
+    if asked.error and not table[asked.error].is_numeric:
+        raise UsageError(
+            f"{asked.error!r} holds {table[asked.error].kind.value}; errors are numbers."
+        )
+    for name in asked.told_apart:
+        if name == asked.color and table[name].kind is Kind.NUMBER:
+            continue  # a scale of colours holds any number of them
+        most = STYLES if name == asked.style else _MOST
+        if len(table[name].levels) > most:
+            raise UsageError(
+                f"{name!r} has {len(table[name].levels)} values, and {most} are what can be told "
+                f"apart; choose some of them with --where."
+            )
 
 
 def is_replicate(column: Column) -> bool:
@@ -145,76 +113,56 @@ def is_replicate(column: Column) -> bool:
 
 
 class _Chooser:
-    def __init__(self, table: Table, y: str, panels: bool, traces: tuple[str, ...]) -> None:
+    def __init__(self, table: Table, asked: Asked, panels: bool, traces: tuple[str, ...]) -> None:
         self._table = table
-        self._y = y
+        assert isinstance(asked.y, str)
+        self._asked = asked
+        self._y = asked.y
         self._traces = traces
-        self._apart = {y, *traces}
+        self._apart = {asked.y, *traces}
         self._panels = panels
-        self._picked: list[str] = []
-        column = table[y]
-        if not column.is_numeric:
-            raise UsageError(f"{y!r} holds {column.kind.value}, and a picture needs numbers.")
+        self._picked = asked.told_apart
 
-    def choose(
-        self,
-        x: str | tuple[str, str] | None,
-        color: str | None,
-        facet: tuple[str, ...],
-        form: Form | None,
-    ) -> Choice:
-        self._check(x, color, facet)
-        self._picked = [*(facet or ()), *([color] if color else [])]
-        if isinstance(x, tuple) and form not in (None, Form.HEATMAP):
-            raise UsageError(f"Two columns along the axes make a heat map; {form} has one.")
-        form = form or self._form(x, color)
+    def choose(self) -> Choice:
+        asked = self._asked
+        form = asked.form or self._form()
+        self._check_form(form)
         if form is Form.HEATMAP:
-            if color:
-                raise UsageError(f"A heat map shows {self._y!r} by colour; leave out {color!r}.")
-            first, up = self._two_axes(x)
+            first, up = self._two_axes()
         else:
-            assert not isinstance(x, tuple)
-            first, up = self._axis(form, x), self._y
+            first, up = self._axis(form), self._y
         if self._traces:  # along a line of its own the place tells nothing of the row
             self._apart.add(first)
         else:
             self._pick(first)
         self._pick(up)
-        if form in (Form.STRIPS, Form.BARS, Form.LINES, Form.SCATTER) and not color:
+        color, facet = asked.color, asked.facet
+        if form not in (Form.HEATMAP, Form.HISTOGRAM) and not color:
             color = self._pick(self._next_color(form))
         if not facet and self._panels and form not in (Form.SCATTER, Form.HISTOGRAM):
             facet = tuple(filter(None, [self._pick(self._next_panels())]))
         if form is Form.STRIPS and not self._several_rows():
             form = Form.BARS
-        choice = Choice(form, first, self._y, up, color, facet, traces=self._traces)
+        choice = Choice(
+            *(form, first, self._y, up, color, asked.style, facet, asked.error),
+            traces=self._traces,
+        )
         return replace(choice, over=self._over(choice))
 
-    def _check(
-        self, x: str | tuple[str, str] | None, color: str | None, facet: tuple[str, ...]
-    ) -> None:
-        axes = x if isinstance(x, tuple) else (x,)
-        names = [name for name in (self._y, *axes, color, *facet) if name is not None]
-        for name in names:
-            if names.count(name) > 1:
-                raise UsageError(
-                    f"{name!r} is given twice; each column has one place in a picture."
-                )
-            if self._table[name].kind in (Kind.CURVE, Kind.OTHER):
-                kind = self._table[name].kind.value
-                raise UsageError(f"{name!r} holds {kind}, which cannot tell rows apart.")
-        if len(facet) > 2:
-            raise UsageError(f"Panels are made of two columns at most, not of {len(facet)}.")
-        for name in (color, *facet):
-            n_levels = len(self._table[name].levels) if name is not None else 0
-            if name == color and name is not None and self._table[name].kind is Kind.NUMBER:
-                continue  # a scale of colours holds any number of them
-            if n_levels > _MOST:
-                raise UsageError(
-                    f"{name!r} has {n_levels} values, and {_MOST} are what can be told apart; "
-                    f"choose some of them with --where."
-                )
+    def _check_form(self, form: Form) -> None:
+        """Refuse what cannot be drawn in this form."""
+        asked = self._asked
+        if len(asked.axes) == 2 and form is not Form.HEATMAP:
+            raise UsageError(f"Two columns along the axes make a heat map, not {form.value}.")
+        if asked.color and form is Form.HEATMAP:
+            raise UsageError(f"A heat map shows {self._y!r} by colour; leave out {asked.color!r}.")
+        if asked.style and form not in (Form.LINES, Form.SCATTER):
+            raise UsageError(f"Lines and points have styles; leave out {asked.style!r}.")
+        if asked.error and form not in (Form.LINES, Form.BARS, Form.STRIPS):
+            raise UsageError(f"Lines and bars can have errors; leave out {asked.error!r}.")
 
-    def _form(self, x: str | tuple[str, str] | None, color: str | None) -> Form:
+    def _form(self) -> Form:
+        x = self._asked.x
         if isinstance(x, tuple):
             return Form.HEATMAP
         if x is not None:
@@ -234,7 +182,8 @@ class _Chooser:
             for name in (numbers[0], *self._crossed(numbers[0], numbers))
             if len(self._table[name].levels) >= _AXIS
         ]
-        return Form.HEATMAP if len(wide) > 1 and not color else Form.LINES
+        by_line = self._asked.color or self._asked.style or self._asked.error
+        return Form.HEATMAP if len(wide) > 1 and not by_line else Form.LINES
 
     def _crossed(self, x: str, names: list[str]) -> list[str]:
         """Return the columns that are not just another name of the values of *x*."""
@@ -245,7 +194,8 @@ class _Chooser:
             if name != x and count_groups([mine, self._table[name]]) > len(mine.levels)
         ]
 
-    def _axis(self, form: Form, x: str | None) -> str:
+    def _axis(self, form: Form) -> str:
+        x = self._asked.axes[0] if self._asked.axes else None
         if form is Form.HISTOGRAM:
             if x is not None:
                 raise UsageError(f"A histogram counts values of {self._y!r}; leave out {x!r}.")
@@ -260,7 +210,8 @@ class _Chooser:
             raise UsageError(f"{x!r} holds {self._table[x].kind.value}; {form.value} need numbers.")
         return x
 
-    def _two_axes(self, x: str | tuple[str, str] | None) -> tuple[str, str]:
+    def _two_axes(self) -> tuple[str, str]:
+        x = self._asked.x
         if isinstance(x, tuple):
             return x
         candidates = [*self._by_levels(Kind.NUMBER), *self._by_levels(Kind.CATEGORY)]

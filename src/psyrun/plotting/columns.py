@@ -25,7 +25,8 @@ class Kind(Enum):
     NUMBER = "numbers"
     CATEGORY = "categories"
     CURVE = "arrays"
-    OTHER = "values that are neither numbers, names nor arrays of one dimension"
+    MATRIX = "arrays of two dimensions"
+    OTHER = "values that are neither numbers, names nor arrays of one or two dimensions"
 
 
 class Column:
@@ -153,6 +154,10 @@ def show_number(value: float, digits: int) -> str:
     return f"{value:.{digits}g}"
 
 
+_ARRAYS = {2: Kind.CURVE, 3: Kind.MATRIX}
+"""What arrays of all rows with so many dimensions hold."""
+
+
 def make_column(name: str, values: Any, unit: str = "") -> Column:
     """Find out what a column holds.
 
@@ -180,7 +185,7 @@ def make_column(name: str, values: Any, unit: str = "") -> Column:
     if array is not None and array.ndim == 1 and array.dtype.kind in "iuf":
         return Column(name, Kind.NUMBER, array, unit=unit)
     if array is not None and array.ndim > 1:
-        kind = Kind.CURVE if array.ndim == 2 and array.dtype.kind in "biuf" else Kind.OTHER
+        kind = _ARRAYS.get(array.ndim, Kind.OTHER) if array.dtype.kind in "biuf" else Kind.OTHER
         return Column(name, kind, array, unit=unit)
     if array is not None:
         return _categories(name, array.tolist() if array.dtype.kind in "bUS" else array, unit)

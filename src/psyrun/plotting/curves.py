@@ -1,4 +1,4 @@
-"""Outputs that are arrays: each element becomes a row of its own, at its index."""
+"""Arrays, and several outputs: each element, and each output, becomes a row of its own."""
 
 from typing import Any
 
@@ -48,26 +48,95 @@ def unroll(table: Table, y: str, x: str | None) -> tuple[Table, str, tuple[str, 
     ('index of path', [0, 1, 0, 1, 2], [1, 1, 2, 2, 2])
     """
     lengths = _lengths(table[y])
-    if lengths.sum() > _MOST:
-        raise UsageError(
-            f"{y!r} holds {lengths.sum()} numbers, more than can be drawn; "
-            f"choose rows with --where."
-        )
+    _check_size(y, int(lengths.sum()))
     places, traces = _places(table, y, x, lengths)
     rows = np.repeat(np.arange(len(lengths)), lengths)
+    if traces:
+        traces = (_unused(table, ROW),)
+        places = [*places, Column(traces[0], Kind.NUMBER, rows)]
+    values = Column(y, Kind.NUMBER, _joined(table[y]), unit=table[y].unit)
+    return _widened(table, rows, places, values), places[0].name, traces
+
+
+def unroll_matrix(table: Table, y: str) -> tuple[Table, tuple[str, str]]:
+    """Make a row of each element of the arrays of two dimensions in a column.
+
+    Returns
+    -------
+    table : Table
+        All columns of single values, *y*, and the indices.
+    x : (str, str)
+        The column of the second index, which goes to the right, and that of the first.
+    """
+    matrices = np.asarray(table[y].values)
+    _check_size(y, matrices.size)
+    rows, first, second = (index.ravel() for index in np.indices(matrices.shape))
+    places = [
+        Column(_unused(table, f"{which} index of {y}"), Kind.NUMBER, index)
+        for which, index in (("first", first), ("second", second))
+    ]
+    values = Column(y, Kind.NUMBER, matrices.ravel(), unit=table[y].unit)
+    return _widened(table, rows, places, values), (places[1].name, places[0].name)
+
+
+OUTPUT = "output"
+
+
+def stack(table: Table, names: tuple[str, ...]) -> tuple[Table, str]:
+    """Put several outputs into one column, beside one that names them.
+
+    Returns
+    -------
+    table : Table
+        With a parameter *output*, before all others.
+    y : str
+        The column of values.
+
+    Raises
+    ------
+    UsageError
+        If they are no numbers.
+    """
+    for name in names:
+        if not table[name].is_numeric:
+            raise UsageError(
+                f"{name!r} holds {table[name].kind.value}; outputs that are drawn together hold "
+                f"numbers."
+            )
+    n = table.n_rows
+    units = {table[name].unit for name in names}
+    joined = np.concatenate([np.asarray(table[name].values, dtype=np.float64) for name in names])
+    values = Column(
+        ", ".join(names), Kind.NUMBER, joined, unit=units.pop() if len(units) == 1 else ""
+    )
+    codes = np.repeat(np.arange(len(names)), n)
+    which = Column(_unused(table, OUTPUT), Kind.CATEGORY, codes=codes, levels=list(names))
+    rows = np.tile(np.arange(n), len(names))
+    stacked = _widened(table, rows, [which], values)
+    in_order = [which.name, *(name for name in stacked.params if name != which.name)]
+    return Table(
+        [stacked[name] for name in in_order], [stacked[name] for name in stacked.outputs]
+    ), values.name
+
+
+def _check_size(y: str, size: int) -> None:
+    if size > _MOST:
+        raise UsageError(
+            f"{y!r} holds {size} numbers, more than can be drawn; choose rows with --where."
+        )
+
+
+def _widened(table: Table, rows: npt.NDArray[Any], places: list[Column], values: Column) -> Table:
+    """Repeat the rows of all columns of single values, and add others to them."""
     scalars = [
         name
         for name in (*table.params, *table.outputs)
         if table[name].kind in (Kind.NUMBER, Kind.CATEGORY)
     ]
     single = table.only(scalars).take(rows)
-    if traces:
-        traces = (_unused(table, ROW),)
-        places = [*places, Column(traces[0], Kind.NUMBER, rows)]
-    values = Column(y, Kind.NUMBER, _joined(table[y]), unit=table[y].unit)
     params = [single[name] for name in single.params]
     outputs = [single[name] for name in single.outputs]
-    return Table([*params, *places], [*outputs, values]), places[0].name, traces
+    return Table([*params, *places], [*outputs, values])
 
 
 def _lengths(column: Column) -> npt.NDArray[np.int64]:

@@ -1,6 +1,7 @@
 """From a result to a picture of it: in a figure, in a file, in a terminal."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
@@ -10,11 +11,13 @@ from psyrun.exceptions import UsageError
 from psyrun.extras import require
 from psyrun.files import write_whole
 from psyrun.plotting.caption import tell_left_out, tell_state, tell_statistics
-from psyrun.plotting.choice import Choice, Form, choose
+from psyrun.plotting.choice import choose
 from psyrun.plotting.columns import Column, Kind, Table, make_column, unknown_column
-from psyrun.plotting.curves import unroll
+from psyrun.plotting.composing import compose
+from psyrun.plotting.curves import OUTPUT, stack, unroll, unroll_matrix
+from psyrun.plotting.description import Asked, Choice, Form
 from psyrun.plotting.groups import Spread
-from psyrun.plotting.picture import Picture, compose
+from psyrun.plotting.picture import Picture
 from psyrun.results import Result, load
 
 FORMATS = (".png", ".svg", ".pdf")
@@ -29,14 +32,17 @@ _OPTIONS: dict[str, dict[str, Any]] = {
 
 def plot(
     result: Result | str | PathLike[str],
-    y: str,
-    x: str | tuple[str, str] | None = None,
+    y: str | Sequence[str],
+    x: str | Sequence[str] | None = None,
     color: str | None = None,
     facet: str | Sequence[str] | None = None,
     ax: Any = None,
     *,
+    style: str | None = None,
+    error: str | None = None,
     form: str | None = None,
     spread: str = "sem",
+    log: str | None = None,
 ) -> Any:
     """Draw an output against parameters.
 
@@ -49,8 +55,10 @@ def plot(
     ----------
     result : Result or path-like
         What to draw, or what `psyrun.load` takes.
-    y : str
-        Output to draw: numbers, or an array in each row, which makes a curve.
+    y : str or sequence of str
+        Output to draw: numbers; or an array in each row, which makes a curve; or an array of two
+        dimensions, which makes a heat map. Several outputs are told apart like the values of a
+        parameter *output*.
     x : str or (str, str), optional
         Parameter or output along the horizontal axis; two parameters make a heat map. If *y* holds
         arrays, an output with arrays of the same lengths (by default their index).
@@ -60,12 +68,18 @@ def plot(
         Parameter with a panel for each value, or two, for rows and columns of panels.
     ax : matplotlib.axes.Axes, optional
         Where to draw, in one panel. By default a figure is made.
+    style : str, optional
+        Parameter to tell by the style of lines and points.
+    error : str, optional
+        Output that is the error of *y*, where rows are not averaged.
     form : {'lines', 'heatmap', 'strips', 'bars', 'scatter', 'histogram'}, optional
         What to draw, if not what suits the columns.
-    spread : {'sem', 'sd', 'quartiles', 'range', 'each'}, optional
+    spread : {'sem', 'std', 'quartiles', 'range', 'each'}, optional
         What is shown of rows that are not told apart: their mean with its standard error, or with
         the standard deviation; their median with quartiles, or with the range; or each of them as
         a thin line.
+    log : {'x', 'y', 'xy', 'none'}, optional
+        Which axes are logarithmic, if not those for whose values this is best.
 
     Returns
     -------
@@ -83,8 +97,8 @@ def plot(
     from psyrun.plotting.figure import draw_figure, draw_into
 
     result = result if isinstance(result, Result) else load(result)
-    facets = (facet,) if isinstance(facet, str) else tuple(facet or ())
-    picture, caption = describe(result, y, x, color, facets, form, spread, panels=ax is None)
+    asked = ask(y, x, color, facet, style, error, form)
+    picture, caption = describe(result, asked, spread, log, panels=ax is None)
     if ax is not None and len(picture.panels) > 1:
         raise UsageError(f"{len(picture.panels)} panels do not fit into given axes; leave out ax.")
     if ax is not None:
@@ -94,38 +108,88 @@ def plot(
     return axes[0, 0] if axes.size == 1 else axes
 
 
+def ask(
+    y: str | Sequence[str],
+    x: str | Sequence[str] | None = None,
+    color: str | None = None,
+    facet: str | Sequence[str] | None = None,
+    style: str | None = None,
+    error: str | None = None,
+    form: str | None = None,
+) -> Asked:
+    """Put together what is to be seen; parameters are those of `plot`."""
+    axes, outputs, facets = (_as_tuple(names) for names in (x, y, facet))
+    if len(axes) > 2:
+        raise UsageError(f"A picture has two axes, not {len(axes)}: {', '.join(axes)}.")
+    return Asked(
+        outputs if len(outputs) > 1 else outputs[0],
+        (axes[0], axes[1]) if len(axes) == 2 else axes[0] if axes else None,
+        *(color, style, facets, error),
+        _member(Form, form, "form") if form is not None else None,
+    )
+
+
+def _as_tuple(names: str | Sequence[str] | None) -> tuple[str, ...]:
+    return (names,) if isinstance(names, str) else tuple(names or ())
+
+
 def describe(
     result: Result,
-    y: str,
-    x: str | tuple[str, str] | None = None,
-    color: str | None = None,
-    facet: Sequence[str] = (),
-    form: str | None = None,
+    asked: Asked,
     spread: str = "sem",
+    log: str | None = None,
     *,
     panels: bool = True,
     bands: bool = True,
 ) -> tuple[Picture, str]:
     """Choose a picture, and compute what is drawn and what is written below.
 
-    Parameters are those of `plot`, whether to make panels that are not asked for, and whether
-    bands can be drawn.
+    Parameters
+    ----------
+    result : Result
+        What there is to see.
+    asked : Asked
+        What is to be seen.
+    spread, log : str
+        As in `plot`.
+    panels : bool, optional
+        Whether to make panels that are not asked for.
+    bands : bool, optional
+        Whether bands can be drawn.
     """
-    wanted_form = _member(Form, form, "form") if form is not None else None
     statistics = _member(Spread, spread, "spread")
     if not len(result):
         raise UsageError(f"No row of {result.name!r} is completed; there is nothing to draw.")
-    chosen = x if isinstance(x, tuple) else (x,)
-    named = [name for name in (*chosen, color, *facet) if name is not None]
-    table = _table(result, y, named)
-    traces: tuple[str, ...] = ()
-    if table[y].kind is Kind.CURVE:
-        if isinstance(x, tuple) or wanted_form not in (None, Form.LINES):
-            raise UsageError(f"{y!r} holds arrays, which are drawn as lines over one axis.")
-        table, x, traces = unroll(table, y, x)
-    choice = choose(table, y, x, color, facet, wanted_form, panels=panels, traces=traces)
+    table, reshaped, traces = _reshaped(_table(result, asked), asked)
+    choice = choose(table, reshaped, panels=panels, traces=traces)
+    if not isinstance(asked.y, str) and table.params[0] in dict(choice.over):
+        raise UsageError(f"Outputs cannot be averaged; tell {table.params[0]!r} apart.")
     picture = compose(table, choice, statistics)
+    if log is not None:
+        picture = picture.with_log(log)
     return picture, _caption(result, picture, statistics, bands=bands)
+
+
+def _reshaped(table: Table, asked: Asked) -> tuple[Table, Asked, tuple[str, ...]]:
+    """Make numbers of arrays, and one output of several; return also what has its own lines."""
+    if not isinstance(asked.y, str):
+        stacked, y = stack(table, asked.y)
+        return stacked, replace(asked, y=y), ()
+    kind = table[asked.y].kind
+    if kind is Kind.CURVE:
+        if isinstance(asked.x, tuple) or asked.form not in (None, Form.LINES):
+            raise UsageError(f"{asked.y!r} holds arrays, which are drawn as lines over one axis.")
+        unrolled, x, traces = unroll(table, asked.y, asked.x)
+        return unrolled, replace(asked, x=x), traces
+    if kind is Kind.MATRIX:
+        if asked.x is not None or asked.form not in (None, Form.HEATMAP):
+            raise UsageError(
+                f"{asked.y!r} holds arrays of two dimensions, which are drawn as heat maps over "
+                f"their indices."
+            )
+        unrolled, axes = unroll_matrix(table, asked.y)
+        return unrolled, replace(asked, x=axes), ()
+    return table, asked, ()
 
 
 def _member(kind: Any, name: str, what: str) -> Any:
@@ -136,17 +200,23 @@ def _member(kind: Any, name: str, what: str) -> Any:
         raise UsageError(f"There is no {what} {name!r}; there are {known}.") from None
 
 
-def _table(result: Result, y: str, named: Sequence[str]) -> Table:
+def _table(result: Result, asked: Asked) -> Table:
     """Take the parameters and what is to be drawn; other outputs need not be read."""
-    for name in (y, *named):
+    outputs = _as_tuple(asked.y)
+    named = [*asked.axes, *asked.told_apart]
+    made = [OUTPUT] if len(outputs) > 1 and OUTPUT not in result else []
+    named = [name for name in named if name not in made]
+    outputs = (*outputs, asked.error) if asked.error else outputs
+    for name in (*outputs, *named):
         if name not in result:
             raise unknown_column(name, list(result))
     # A file does not tell what its columns are: any may be parameters.
-    wanted = list(result) if result.space is None else [*result.params, y, *named]
+    wanted = list(result) if result.space is None else [*result.params, *outputs, *named]
     columns = {name: make_column(name, result[name], result.units.get(name, "")) for name in wanted}
     params = set(result.params)
     if result.space is None:
-        params = {name for name in columns if name in named or _repeats(columns[name])} - {y}
+        params = {name for name in columns if name in named or _repeats(columns[name])}
+        params -= set(outputs)
     return Table(
         [column for name, column in columns.items() if name in params],
         [column for name, column in columns.items() if name not in params],

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from psyrun.plotting.choice import Form
-from psyrun.plotting.columns import Column
-from psyrun.plotting.marks import draw_panel, legend_handle
+from psyrun.plotting.description import Form
+from psyrun.plotting.marks import color_handle, draw_panel, style_handle
 from psyrun.plotting.palette import color_scale
 from psyrun.plotting.picture import Axis, Panel, Picture, is_scale
 
@@ -64,8 +63,8 @@ def draw_figure(picture: Picture, caption: str, *, interactive: bool) -> Any:
     visible = [axes[place] for place in places]
     if shown is not None or (picture.color is not None and is_scale(picture.color)):
         _color_bar(figure, picture, shown, visible)
-    elif picture.color is not None:
-        figure.legend(**_legend(picture, picture.color), loc="outside right upper")
+    if legend := _legend(picture):
+        figure.legend(**legend, loc="outside right upper")
     return axes
 
 
@@ -77,8 +76,8 @@ def draw_into(axes: Any, picture: Picture, caption: str) -> None:
     axes.set_title("\n".join(_wrap(caption, width)), fontsize=_CAPTION, color="0.35", loc="left")
     if shown is not None or (picture.color is not None and is_scale(picture.color)):
         _color_bar(axes.figure, picture, shown, [axes])
-    elif picture.color is not None:
-        axes.legend(**_legend(picture, picture.color), loc="upper left", bbox_to_anchor=(1.01, 1))
+    if legend := _legend(picture):
+        axes.legend(**legend, loc="upper left", bbox_to_anchor=(1.01, 1))
 
 
 def _new_figure(size: tuple[float, float], *, interactive: bool) -> Any:
@@ -159,18 +158,38 @@ def _turn_names(panel: Any, how: Axis, n_columns: int) -> None:
             text.set(rotation=35, ha="right", rotation_mode="anchor")
 
 
-def _legend(picture: Picture, color: Column) -> dict[str, Any]:
-    names = color.level_names()
-    used = sorted({part.color for p in picture.panels for part in (*p.parts, *p.points)})
-    return {
-        "handles": [legend_handle(picture, level) for level in used],
-        "labels": [_short(names[level]) for level in used],
-        "title": color.label,
-        "frameon": False,
-        "fontsize": "small",
-        "title_fontsize": "small",
-        "alignment": "left",
-    }
+def _legend(picture: Picture) -> dict[str, Any] | None:
+    """Explain colours, unless a colour bar does, and styles; None if there are none."""
+    from matplotlib.lines import Line2D
+
+    entries: list[tuple[Any, str]] = []
+    color, style = picture.color, picture.style
+    title = ""
+    if color is not None and not is_scale(color):
+        names = color.level_names()
+        used = sorted({part.color for part in picture.parts()})
+        entries += [(color_handle(picture, level), _short(names[level])) for level in used]
+        title = color.label
+    if style is not None:
+        names = style.level_names()
+        used = sorted({part.style for part in picture.parts()})
+        if title:
+            entries.append((Line2D([], [], linestyle=""), style.label))
+        entries += [(style_handle(picture, level), _short(names[level])) for level in used]
+        title = title or style.label
+    return (
+        {
+            "handles": [handle for handle, _ in entries],
+            "labels": [name for _, name in entries],
+            "title": title,
+            "frameon": False,
+            "fontsize": "small",
+            "title_fontsize": "small",
+            "alignment": "left",
+        }
+        if entries
+        else None
+    )
 
 
 def _color_bar(figure: Any, picture: Picture, shown: Any, axes: list[Any]) -> None:

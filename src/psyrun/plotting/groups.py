@@ -18,7 +18,7 @@ class Spread(Enum):
     """What a band shows, and the line in its midst."""
 
     SEM = "sem"
-    SD = "sd"
+    STD = "std"
     QUARTILES = "quartiles"
     RANGE = "range"
     EACH = "each"
@@ -90,7 +90,7 @@ def summarise(values: npt.NDArray[Any], ids: Codes, size: int, spread: Spread) -
     """
     grouping = Grouping(ids)
     known = Values(np.asarray(values, dtype=np.float64), grouping)
-    if spread in (Spread.SEM, Spread.SD):
+    if spread in (Spread.SEM, Spread.STD):
         width = known.sem if spread is Spread.SEM else known.std
         statistics = known.mean, known.mean - width, known.mean + width
     elif spread is Spread.QUARTILES:

@@ -1,11 +1,12 @@
 """Drawing the parts of a panel with matplotlib: lines, bars, points, cells."""
 
+import math
 from typing import Any
 
 import numpy as np
 
-from psyrun.plotting.choice import Form
 from psyrun.plotting.columns import Kind
+from psyrun.plotting.description import Form
 from psyrun.plotting.groups import Floats
 from psyrun.plotting.palette import CATEGORIES, color_of, color_scale, scale_of
 from psyrun.plotting.picture import Panel, Part, Picture
@@ -52,35 +53,48 @@ def draw_panel(axes: Any, picture: Picture, panel: Panel) -> Any:
 
 
 def _style(picture: Picture, part: Part) -> dict[str, Any]:
-    """Return colour and, where colours repeat themselves, what else tells a level."""
-    scale = picture.color is not None and picture.color.kind is Kind.NUMBER
-    repeated = 0 if scale else part.color // len(CATEGORIES)
+    """Return colour, dashes and mark; without styles these tell colours that come again."""
+    named = picture.color is not None and picture.color.kind is not Kind.NUMBER
+    style = part.color // len(CATEGORIES) if named and picture.style is None else part.style
     return {
         "color": color_of(picture.color, part.color),
-        "linestyle": _DASHES[repeated % len(_DASHES)],
-        "marker": _MARKS[repeated % len(_MARKS)],
+        "linestyle": _DASHES[style % len(_DASHES)],
+        "marker": _MARKS[style % len(_MARKS)],
     }
 
 
-def legend_handle(picture: Picture, level: int) -> Any:
-    """Make what stands for a level in the legend."""
-    from matplotlib.lines import Line2D
+def color_handle(picture: Picture, level: int) -> Any:
+    """Make what stands for a level of the colour in the legend."""
     from matplotlib.patches import Patch
 
-    style = _style(picture, Part(level, np.empty(0), np.empty(0)))
-    if picture.choice.form is Form.LINES and not _is_marked(picture):
-        style["marker"] = ""
     if picture.choice.form is Form.BARS:
-        return Patch(color=style["color"])
-    if picture.choice.form in (Form.STRIPS, Form.SCATTER):
-        style["linestyle"] = ""
-    if picture.choice.form is Form.HISTOGRAM:
+        return Patch(color=color_of(picture.color, level))
+    return _handle(picture, _style(picture, _nothing(level, 0)))
+
+
+def style_handle(picture: Picture, level: int) -> Any:
+    """Make what stands for a level of the style in the legend."""
+    return _handle(picture, _style(picture, _nothing(0, level)) | {"color": "0.4"})
+
+
+def _nothing(color: int, style: int) -> Part:
+    return Part(color, style, np.empty(0), np.empty(0))
+
+
+def _handle(picture: Picture, style: dict[str, Any]) -> Any:
+    from matplotlib.lines import Line2D
+
+    form = picture.choice.form
+    if form is Form.HISTOGRAM or (form is Form.LINES and not _is_marked(picture)):
         style["marker"] = ""
+    if form in (Form.STRIPS, Form.SCATTER):
+        style["linestyle"] = ""
     return Line2D([], [], markersize=4, **style)
 
 
 def _lines_of_a_color(picture: Picture) -> float:
-    levels = len(picture.color.levels) if picture.color else 1
+    told = [column for column in (picture.color, picture.style) if column is not None]
+    levels = max(1, math.prod(len(column.levels) for column in told))
     return max(len(panel.parts) for panel in picture.panels) / levels
 
 

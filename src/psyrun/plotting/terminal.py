@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from psyrun.extras import require
-from psyrun.plotting.choice import Form
 from psyrun.plotting.columns import show_number
+from psyrun.plotting.description import Form
 from psyrun.plotting.groups import Floats
 from psyrun.plotting.palette import color_of, scale_of
-from psyrun.plotting.picture import Axis, Panel, Picture
+from psyrun.plotting.picture import Axis, Panel, Part, Picture
 from psyrun.plotting.textual import Line, bars, cells
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def _draw_plot(picture: Picture, panel: Panel, width: int, colors: bool, fancy: 
     figure.plot_size(width, _HEIGHT if len(picture.panels) == 1 else _SMALL)
     figure.theme("colorless")
     for part in panel.parts:
-        marker = _marker(picture, part.color, colors, fancy)
+        marker = _marker(picture, _look(picture, part), colors, fancy)
         x, y = _along(picture.x, part.x), _along(picture.up, part.y)
         signal = figure.signal(x.tolist(), y.tolist(), marker=marker)
         figure.draw(signal.lines() if picture.choice.form is Form.LINES else signal)
@@ -89,17 +89,30 @@ def _draw_plot(picture: Picture, panel: Panel, width: int, colors: bool, fancy: 
     return Text(f"{picture.up.label}\n").append_text(Text.from_ansi(drawn)).append("\n")
 
 
-def _marker(picture: Picture, level: int, colors: bool, fancy: bool) -> Any:
+def _look(picture: Picture, part: Part) -> tuple[int, int]:
+    return part.color, part.style
+
+
+def _symbol(picture: Picture, look: tuple[int, int], colors: bool) -> str:
+    """Return the character for a level of the colour and one of the style."""
+    color, style = look
+    if colors:
+        return _MARKS[style % len(_MARKS)]
+    n_styles = len(picture.style.levels) if picture.style else 1
+    return _MARKS[(color * n_styles + style) % len(_MARKS)]
+
+
+def _marker(picture: Picture, look: tuple[int, int], colors: bool, fancy: bool) -> Any:
     """Return what draws a line or a point."""
     plotext = require("plotext", "plot", "A picture in the terminal")
-    single = picture.color is None or len(picture.color.levels) == 1
-    lines = picture.choice.form is Form.LINES
-    symbol = _MARKS[level % len(_MARKS)]
-    if fancy and (single or colors):
-        symbol = "braille" if lines else "●" if colors else "braille"
+    told = [column for column in (picture.color, picture.style) if column is not None]
+    symbol = _symbol(picture, look, colors)
+    if fancy and picture.style is None and (colors or not any(c.varies for c in told)):
+        points = picture.choice.form is Form.SCATTER and colors
+        symbol = "●" if points else "braille"
     if not colors or picture.color is None:
         return plotext.marker(symbol)
-    return plotext.marker(symbol, pixel=_rgb(color_of(picture.color, level)))
+    return plotext.marker(symbol, pixel=_rgb(color_of(picture.color, look[0])))
 
 
 def _rgb(color: Any) -> tuple[int, int, int]:
@@ -141,18 +154,18 @@ def _legend(picture: Picture, colors: bool, fancy: bool) -> "Text":
     """Say which mark or colour is which level."""
     from rich.text import Text
 
-    if picture.color is None:
-        return Text()
+    told = [column for column in (picture.color, picture.style) if column is not None]
     if picture.is_shaded:
-        return Text(f"{picture.color.label} is told by colour, in a file\n")
-    text = Text(f"{picture.color.label}:")
-    names = picture.color.level_names()
-    for level in sorted({part.color for panel in picture.panels for part in panel.parts}):
-        mark = ("●" if fancy else "o") if colors else _MARKS[level % len(_MARKS)]
-        if not colors and len(picture.color.levels) == 1:
-            mark = ""
-        style = "rgb({},{},{})".format(*_rgb(color_of(picture.color, level))) if colors else ""
-        text.append(f"  {mark} ", style=style).append(names[level])
+        return Text(f"{told[0].label} is told by colour, in a file\n")
+    if not told:
+        return Text()
+    text = Text(f"{', '.join(column.label for column in told)}:")
+    for look in sorted({_look(picture, part) for part in picture.parts()}):
+        levels = look if len(told) == 2 else look[:1] if picture.color else look[1:]
+        names = [column.level_names()[level] for column, level in zip(told, levels, strict=True)]
+        mark = "●" if colors and fancy and picture.style is None else _symbol(picture, look, colors)
+        style = "rgb({},{},{})".format(*_rgb(color_of(picture.color, look[0]))) if colors else ""
+        text.append(f"  {mark} ", style=style).append(", ".join(names))
     return text.append("\n")
 
 
