@@ -161,6 +161,8 @@ class Dask(Scheduler):
     def kill_all(self, jobids: Sequence[JobId]) -> None:
         """Kill several jobs; those that have ended do no harm."""
         keys = [key for jobid in jobids for key in members_of(str(jobid))]
+        if not keys:
+            return
         with self._connected() as client:
             places: dict[str, str | None] = client.run_on_scheduler(_dask_jobs.locate, keys)
             for worker in set(places.values()) - {None}:
