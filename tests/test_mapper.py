@@ -4,6 +4,7 @@ import io
 import math
 import re
 import sys
+import types
 
 import numpy as np
 import pytest
@@ -248,6 +249,14 @@ def test_progress_shows_a_bar_on_a_terminal(monkeypatch, tmp_path):
         assert mapper(add, SPACE, progress=True) == TABLE
         assert "6/6 [" in terminal.getvalue()
         assert "row/s" in terminal.getvalue()
+
+
+def test_progress_shows_a_bar_in_a_notebook(monkeypatch, capfd):
+    kernel = types.SimpleNamespace(kernel=object())
+    notebook = types.SimpleNamespace(get_ipython=lambda: kernel)
+    monkeypatch.setitem(sys.modules, "IPython", notebook)
+    assert map_pspace(add, SPACE, progress=True) == TABLE
+    assert "6/6 [" in capfd.readouterr().err
 
 
 # --- one by one ----------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from psyrun import run
-from psyrun.cli.looks import failure_lines, notes, pace, progress_line
+from psyrun.cli.looks import counts, failure_lines, notes, pace, progress_line
 from psyrun.run.following import Follower, Look
 from psyrun.tasks import TaskDef
 
@@ -41,7 +41,7 @@ class Lines:
         self._begun = time.monotonic()
         self._due = self._begun + every
         self._looks: dict[str, Look] = {}
-        self._said: dict[str, str] = {}
+        self._said: dict[str, tuple[object, ...]] = {}
 
     def say(self, line: str) -> None:
         """Print a line; rows are evaluated also if nobody reads it any more."""
@@ -59,11 +59,12 @@ class Lines:
             return
         self._due = now + max(self._every, (now - self._begun) / _RARER)
         for name, look in self._looks.items():
-            line = progress_line(name, look)
-            for each in [*failure_lines(name, look.failures), line]:
-                if each != self._said.get(name):
-                    self.say(each)
-            self._said[name] = line
+            for line in failure_lines(name, look.failures):
+                self.say(line)
+            state = (counts(look), look.jobs.running, len(look.jobs.queued))
+            if state != self._said.get(name):
+                self.say(progress_line(name, look))
+            self._said[name] = state
         self._looks = {}
 
     def close(self) -> None:

@@ -22,8 +22,9 @@ def failure_lines(name: str, failures: Sequence[tuple[int, Failure]]) -> list[st
     lines = []
     for group in group_failures(failures):
         row, failure = group.example
-        rows = f"{len(group.rows)} rows failed, first" if len(group.rows) > 1 else "row failed,"
-        lines.append(f"{name}: {rows} {row}: {_reason(failure)}")
+        n = len(group.rows)
+        what = f"row {row} failed" if n == 1 else f"{n} rows failed, first {row}"
+        lines.append(f"{name}: {what}: {_reason(failure)}")
     return lines
 
 

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 from psyrun import run
 from psyrun.jobstate import read_states
+from psyrun.mapper.bars import make_bar
 from psyrun.merging.history import newest_plan
 from psyrun.tasks import TaskDef
 
@@ -26,10 +27,8 @@ def showing(task: TaskDef, progress: bool) -> Iterator[None]:
     if not progress:
         yield
         return
-    from tqdm.auto import tqdm
-
     found = run.survey(task)
-    bar = tqdm(total=found.total, unit="row", disable=None)
+    bar = make_bar(total=found.total)
     over = threading.Event()
 
     def update() -> None:

@@ -11,6 +11,7 @@ from types import FunctionType
 from typing import Any, TypeVar
 
 from psyrun.failure import message_of, show_assignment
+from psyrun.mapper.bars import make_bar
 from psyrun.mapper.results import as_result
 
 T = TypeVar("T")
@@ -150,7 +151,7 @@ def _chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 
 def shown(items: Iterable[T], progress: bool, total: int, done: int = 0) -> Iterable[T]:
-    """Iterate over items, with a progress bar if this is wanted and there is a terminal.
+    """Iterate over items, with a progress bar if this is wanted and can be shown.
 
     Parameters
     ----------
@@ -165,7 +166,5 @@ def shown(items: Iterable[T], progress: bool, total: int, done: int = 0) -> Iter
     """
     if not progress:
         return items
-    from tqdm.auto import tqdm
-
-    bar: Iterable[T] = tqdm(items, total=total, initial=done, unit="row", disable=None)
+    bar: Iterable[T] = make_bar(iterable=items, total=total, initial=done)
     return bar
