@@ -143,6 +143,7 @@ class Slurm:
             "PATH": PATH,
             "LC_ALL": "C",
             "SLURM_CONF": str(self.directory / "slurm.conf"),
+            "XDG_CACHE_HOME": str(self.directory / "cache"),
         }
         self.has_cgroups = os.geteuid() == 0 and all(
             os.access(cgroup / "tasks", os.W_OK) for cgroup in CGROUPS

@@ -1,6 +1,8 @@
 """psy on a real Slurm, from the command line."""
 
 import json
+import re
+import textwrap
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -196,3 +198,11 @@ def test_what_is_set_for_a_job_arrives(slurm: Slurm, study: Study) -> None:
     assert len(slurm.run(*running).split()) <= 2
     study.let("go")
     assert study.result()["cpus"] == ["3"] * 4
+
+
+def test_the_task_file_of_the_documentation_works_as_it_stands(slurm: Slurm, study: Study) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "schedulers" / "slurm.rst").read_text()
+    name, code = re.findall(r"   # psy-tasks/task_(\w+)\.py\n((?:   .*\n|\n)+)", page)[0]
+    (study.tasks / f"task_{name}.py").write_text(textwrap.dedent(code))
+    assert study.psy("run").code == 0
+    assert len(study.result(name)["magnetisation"]) == 1000
