@@ -366,6 +366,7 @@ def test_styles_tell_a_further_parameter():
         *describe(result, Asked("y", style="solver")), 80, colors=False, ascii_only=True
     )
     assert "method, solver:  o x, lu  + x, cg  x y, lu" in text.plain
+    assert max(map(len, text.plain.splitlines())) <= 80
 
 
 def test_an_output_can_be_the_error_of_another():

@@ -12,7 +12,7 @@ from psyrun.plotting.description import Form
 from psyrun.plotting.groups import Floats
 from psyrun.plotting.palette import color_of, scale_of
 from psyrun.plotting.picture import Axis, Panel, Part, Picture
-from psyrun.plotting.textual import Line, bars, cells
+from psyrun.plotting.textual import Line, bars, cells, cut
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -55,7 +55,7 @@ def draw_text(
             text.append(f"{picture.title(panel)}\n", style="bold")
         text.append_text(draw(picture, panel, width, colors, fancy))
     if picture.choice.form in (Form.LINES, Form.SCATTER):
-        text.append_text(_legend(picture, colors, fancy))
+        text.append_text(_legend(picture, width, colors, fancy))
     for part in textwrap.wrap(caption, width):
         text.append(f"{part}\n", style="dim")
     lines = text.split("\n")
@@ -150,7 +150,7 @@ def _scale(ruler: Any, how: Axis, low: float, high: float) -> None:
     ruler.ticks(_along(how, ticks).tolist(), names)
 
 
-def _legend(picture: Picture, colors: bool, fancy: bool) -> "Text":
+def _legend(picture: Picture, width: int, colors: bool, fancy: bool) -> "Text":
     """Say which mark or colour is which level."""
     from rich.text import Text
 
@@ -160,12 +160,18 @@ def _legend(picture: Picture, colors: bool, fancy: bool) -> "Text":
     if not told:
         return Text()
     text = Text(f"{', '.join(column.label for column in told)}:")
+    room = width - len(text)
     for look in sorted({_look(picture, part) for part in picture.parts()}):
         levels = look if len(told) == 2 else look[:1] if picture.color else look[1:]
         names = [column.level_names()[level] for column, level in zip(told, levels, strict=True)]
+        name = ", ".join(map(cut, names))
         mark = "●" if colors and fancy and picture.style is None else _symbol(picture, look, colors)
         style = "rgb({},{},{})".format(*_rgb(color_of(picture.color, look[0]))) if colors else ""
-        text.append(f"  {mark} ", style=style).append(", ".join(names))
+        if len(name) + 4 > room:
+            text.append("\n")
+            room = width
+        room -= len(name) + 4
+        text.append(f"  {mark} ", style=style).append(name)
     return text.append("\n")
 
 

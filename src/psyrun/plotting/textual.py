@@ -64,7 +64,7 @@ def bars(
     from rich.text import Text
 
     columns = [
-        [head, *(_cut(line.names[i]) for line in lines)]
+        [head, *(cut(line.names[i]) for line in lines)]
         for i, head in enumerate(heads[:-1])
         if head or any(line.names[i] for line in lines)
     ]
@@ -141,7 +141,7 @@ def cells(
     """
     from rich.text import Text
 
-    names = [_cut(name) for name in up[1]]
+    names = [cut(name) for name in up[1]]
     margin = max(map(len, names)) + 2
     grid, names, many_up = _thin(grid, names, _MOST_ROWS)
     columns, across_names, many_across = _thin(grid.T, across[1], width - margin)
@@ -208,10 +208,11 @@ def _ends(names: list[str], width: int) -> str:
     size = width // len(names)
     if all(len(name) < size for name in names):
         return "".join(name.center(size) for name in names).rstrip()
-    first, last = _cut(names[0]), _cut(names[-1])
+    first, last = cut(names[0]), cut(names[-1])
     return first + last.rjust(max(len(last) + 1, width - len(first)))
 
 
-def _cut(name: str) -> str:
+def cut(name: str) -> str:
+    """Shorten a name, and put it on one line."""
     name = name.replace("\n", " ")
     return name if len(name) <= _LONGEST else name[: _LONGEST - 1] + "…"
