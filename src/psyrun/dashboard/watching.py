@@ -15,11 +15,13 @@ from typing import Any
 
 from psyrun.dashboard.taskfiles import Stamp, TaskFile, TaskFiles, stamp_of
 from psyrun.exceptions import PsyrunError, TaskWarning
+from psyrun.failure import show_assignment
 from psyrun.merging.contents import computed
 from psyrun.merging.history import newest_plan
 from psyrun.report.content import describe_task
 from psyrun.results import load
-from psyrun.run import Jobs, jobs_of, resultfile_of, workdir_of
+from psyrun.run import jobs_of, resultfile_of, workdir_of
+from psyrun.run.following import Follower, Look
 from psyrun.tasks import TaskDef
 from psyrun.workdir import Workdir
 
@@ -30,6 +32,8 @@ _SHARE = 5.0
 _MOST_ROWS = 10_000
 """A page that is to keep up with its task holds fewer rows than a report."""
 _MOST_CONTENTS = 4
+_MOST_DOING = 4
+"""So many of the rows that are being evaluated are told, those that have taken longest."""
 _TAIL = 6000  # characters of a log
 
 
@@ -53,26 +57,48 @@ class _Seldom:
 
 
 class _Watched:
-    """What is known of a task."""
+    """What is known of a task.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    task : TaskDef
+        The task.
+    """
+
+    def __init__(self, task: TaskDef) -> None:
+        self.task = task
         self.stamp: Stamp | None = None
-        self._counts: dict[str, int] = {}
+        self._told: dict[str, Any] = {}
+        self._counted: Stamp | None = None
+        self._follower = Follower(task)
         self._seldom = _Seldom(_EVERY)
 
-    def look(self, task: TaskDef) -> dict[str, Any]:
-        """Tell how a task is doing."""
-        workdir = workdir_of(task)
-        jobs = jobs_of(task)
-        stamp = _stamp_of_rows(task, workdir)
-        if stamp != self.stamp and (self._seldom.is_due() or not self._counts):
-            self._counts = self._seldom.do(lambda: _count(task, workdir))
-            self.stamp = stamp
-        return {
-            "counts": self._counts,
-            "version": _version(self.stamp),
-            **_describe_jobs(jobs, self._counts["pending"]),
+    def tell(self) -> dict[str, Any]:
+        """Tell how the task is doing."""
+        try:
+            self._told = {**self._told, **self._look()}
+        except FileNotFoundError:  # a merge has just taken the place of journals
+            if not self._told:
+                raise
+        return self._told
+
+    def _look(self) -> dict[str, Any]:
+        workdir = workdir_of(self.task)
+        jobs = jobs_of(self.task)
+        self.stamp = _stamp_of_rows(self.task, workdir)
+        told: dict[str, Any] = {
+            **{"version": _version(self.stamp), "rate": 0.0, "remaining": None, "doing": []},
+            **{"running": jobs.running, "queued": jobs.queued, "lost": jobs.lost},
+            "trouble": jobs.trouble,
         }
+        look = self._follower.look(jobs) if jobs else None
+        if look is not None:
+            self._counted = None
+            return {**told, **_describe(look)}
+        if self._counted != self.stamp and (self._seldom.is_due() or not self._told):
+            told["counts"] = self._seldom.do(lambda: _count(self.task, workdir))
+            self._counted = self.stamp
+        return told
 
 
 def _version(stamp: Stamp | None) -> str:
@@ -87,22 +113,29 @@ def _stamp_of_rows(task: TaskDef, workdir: Workdir) -> Stamp:
     return stamp_of(*workdir.plan_heads(), *workdir.records(), *files, *journals)
 
 
+def _describe(look: Look) -> dict[str, Any]:
+    longest = sorted(look.doing, key=lambda each: -each.seconds)[:_MOST_DOING]
+    return {
+        "counts": _counts(len(look.space), len(look.completed), len(look.failed)),
+        "rate": look.rate,
+        "remaining": look.remaining,
+        "doing": [
+            {"what": f"{row} ({show_assignment(look.space[row])})", "seconds": seconds}
+            for row, seconds in longest
+        ],
+    }
+
+
 def _count(task: TaskDef, workdir: Workdir) -> dict[str, int]:
     found = computed(workdir)
-    total = len(task.pspace or ()) if found is None else len(found.space)
-    completed = 0 if found is None else len(found.ledger.completed)
-    failed = 0 if found is None else len(found.ledger.failed)
+    if found is None:
+        return _counts(len(task.pspace or ()), 0, 0)
+    return _counts(len(found.space), len(found.ledger.completed), len(found.ledger.failed))
+
+
+def _counts(total: int, completed: int, failed: int) -> dict[str, int]:
     pending = total - completed - failed
     return {"total": total, "completed": completed, "failed": failed, "pending": pending}
-
-
-def _describe_jobs(jobs: Jobs, pending: int) -> dict[str, Any]:
-    return {
-        **{"running": jobs.running, "queued": jobs.queued, "lost": jobs.lost},
-        "trouble": jobs.trouble,
-        "rate": jobs.rate if jobs.running else 0.0,
-        "remaining": pending / jobs.rate if jobs.running and jobs.rate else None,
-    }
 
 
 class Watch:
@@ -136,8 +169,8 @@ class Watch:
         -------
         list of dict
             For each task its *name*; *error*, why it cannot be told, or *counts* of rows, the jobs
-            that are *running*, *queued* or *lost*, *rate* in rows a second, *remaining* seconds,
-            and *version*, which changes when there is more to show.
+            that are *running*, *queued* or *lost*, the rows that these are *doing*, *rate* in rows
+            a second, *remaining* seconds, and *version*, which changes when there is more to show.
         """
         # While one page waits for a look at the files, the others get what was seen before.
         if self._looking.acquire(blocking=self._state is None):
@@ -152,14 +185,18 @@ class Watch:
     def _look(self) -> list[dict[str, Any]]:
         files = self._files.load()
         self._tasks = {file.name: file.task for file in files if file.task is not None}
-        self._watched = {name: self._watched.get(name, _Watched()) for name in self._tasks}
+        self._watched = {name: self._watched_of(task) for name, task in self._tasks.items()}
         return [{"name": file.name, **self._tell(file)} for file in files]
+
+    def _watched_of(self, task: TaskDef) -> _Watched:
+        known = self._watched.get(task.name)
+        return known if known is not None and known.task is task else _Watched(task)
 
     def _tell(self, file: TaskFile) -> dict[str, Any]:
         if file.task is None:
             return {"error": file.error}
         try:
-            return self._watched[file.name].look(file.task)
+            return self._watched[file.name].tell()
         except Exception as err:  # a scheduler of the user's own may raise anything
             return {"error": str(err) if isinstance(err, PsyrunError) else repr(err)}
 

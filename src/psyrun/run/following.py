@@ -67,6 +67,8 @@ class Look(NamedTuple):
         The row that has been evaluated for longest, of those that are.
     merged : bool
         Whether the result file holds all that has been computed.
+    doing : list of Doing
+        All rows that are being evaluated.
     """
 
     space: ParameterSpace
@@ -79,6 +81,7 @@ class Look(NamedTuple):
     remaining: float | None = None
     slowest: Doing | None = None
     merged: bool = False
+    doing: Sequence[Doing] = ()
 
     @property
     def done(self) -> int:
@@ -185,6 +188,7 @@ class _Run:
             self._rate(len(self._completed) + len(self._failed), jobs),
             self._remaining(states, doing, left, set(jobs.running)),
             max(doing, key=lambda each: each.seconds, default=None),
+            doing=doing,
         )
 
     def _read_journals(self) -> Iterator[tuple[int, Failure]]:

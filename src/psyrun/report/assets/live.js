@@ -29,13 +29,15 @@ function ratesOf({ rate, remaining }) {
   return texts.length ? `; ${texts.join(", ")}` : "";
 }
 
-function showJobs({ running = [], queued = [], lost = [] }, log) {
+function showJobs({ running = [], queued = [], lost = [], doing = [] }, log) {
   const some = (steps) => (steps.length > 6 ? `${steps.slice(0, 6).join(", ")}, …` : steps.join(", "));
   const texts = [["running", running], ["queued", queued], ["lost without a word", lost]]
     .filter(([, steps]) => steps.length)
     .map(([how, steps]) => `${steps.length} ${steps.length === 1 ? "job" : "jobs"} ${how} (${some(steps)})`);
   byId("live").hidden = texts.length === 0 && log === null;
   setText(byId("jobs"), texts.length ? texts.join(", ") : "No job is at work.");
+  keep(byId("doing"), doing, ({ what }) => what, ({ what }) => make("li", {}, make("span", {}, `row ${what}`), make("span")),
+    (node, { seconds }) => setText(node.lastChild, `, for ${duration(seconds)}`));
   setText(byId("log-path"), log ? `End of ${log.path}` : "");
   const node = byId("log");
   const atEnd = node.scrollTop + node.clientHeight >= node.scrollHeight - 4;

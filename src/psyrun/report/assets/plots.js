@@ -83,7 +83,7 @@ function axisFor(column, more = {}) {
     const range = [-0.5, tickvals.length - 0.5];
     return axisOf(column.label, { type: "linear", tickvals, ticktext: column.texts.map((text) => plain(text, 18)), range, ...more });
   }
-  if (!column.isLogarithmic) return axisOf(column.label, more);
+  if (!column.isLogarithmic) return axisOf(column.label, { tickformat: "~g", ...more });
   const [low, high] = column.extent.map(Math.log10);
   return axisOf(column.label, { type: "log", dtick: Math.ceil((high - low) / 7), ...more });
 }

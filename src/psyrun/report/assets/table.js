@@ -59,7 +59,7 @@ class Table {
     this.lines = Array.from({ length: PAGE }, makeLine);
     this.table.tHead.replaceChildren(
       make("tr", {}, ...this.heads.map((each) => each.head)),
-      make("tr", {}, ...this.heads.map((each) => make("td", {}, each.input))),
+      make("tr", {}, ...this.heads.map((each, k) => make("td", { class: columns[k].kind }, each.input))),
     );
     this.table.tBodies[0].replaceChildren(...this.lines.map(({ line }) => line));
   }
