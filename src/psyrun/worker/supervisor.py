@@ -300,6 +300,8 @@ def _end_of_job(time_limit: float | None) -> float:
     ends = [] if time_limit is None else [time_limit]
     with suppress(KeyError, ValueError):
         ends.append(float(os.environ["SLURM_JOB_END_TIME"]) - time.time())
+    with suppress(KeyError, ValueError):
+        ends.append(float(os.environ["PBS_WALLTIME"]))  # of Torque, in seconds
     return time.monotonic() + min(ends) if ends else math.inf
 
 
