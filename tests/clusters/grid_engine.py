@@ -77,8 +77,8 @@ report_variables NONE
 
 def why_not() -> str:
     """Return why there can be no Grid Engine here."""
-    for program in ("sge_qmaster", "sge_execd", "qsub", "qacct"):
-        if not (PROGRAMS / program).exists():
+    for program in ("sge_qmaster", "sge_execd", "qsub", "qacct", "setpriv"):
+        if shutil.which(program, path=f"{PROGRAMS}:{os.environ.get('PATH', '')}") is None:
             return f"there is no {program} (tests/install-packages)"
     if os.geteuid() != 0:
         return "only root can run Grid Engine's daemons"
@@ -113,7 +113,9 @@ class GridEngine:
             "SGE_QMASTER_PORT": str(port),
             "SGE_EXECD_PORT": str(port + 1),
             "SGE_EXECD_PIDFILE": str(self.directory / "execd.pid"),
+            "SGE_ND": "1",  # daemons stay children
         }
+        self._daemons: list[subprocess.Popen[bytes]] = []
         self.environment["SGE_ARCH"] = self.run(str(SHARED / "util" / "arch")).strip()
         try:
             self._make_cell(port)
@@ -137,13 +139,11 @@ class GridEngine:
 
     def stop(self) -> None:
         """End all jobs and stop everything."""
-        if self._is_alive("spool/qmaster.pid"):
+        if self._daemons:
             self.end_all_jobs()
-        for name in ("execd.pid", "spool/qmaster.pid"):
-            if self._is_alive(name):
-                # It would take 8 seconds to write down what is thrown away.
-                os.kill(int((self.directory / name).read_text()), signal.SIGKILL)
-                self._wait_until(lambda name=name: not self._is_alive(name))
+        for daemon in reversed(self._daemons):
+            daemon.kill()  # it would take 8 seconds to write down what is thrown away
+            daemon.wait()
         self._kill_what_is_left()
         shutil.rmtree(self.directory, ignore_errors=True)
 
@@ -193,15 +193,16 @@ class GridEngine:
 
     def _start_daemon(self, program: str) -> None:
         with (self.directory / f"{program}.out").open("wb") as output:
-            subprocess.run(
-                [program],
-                env=self.environment,
-                cwd=self.directory,
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=output,
-                timeout=PATIENCE,
-                check=True,
+            self._daemons.append(
+                subprocess.Popen(
+                    # Should the tests be killed, so are the daemons.
+                    ["setpriv", "--pdeathsig", "KILL", str(PROGRAMS / program)],
+                    env=self.environment,
+                    cwd=self.directory,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                )
             )
 
     def _configure(self, option: str, text: str) -> None:
@@ -219,21 +220,14 @@ class GridEngine:
         line = re.search(r"^all\.q@.*$", self.run("qstat", "-f"), re.MULTILINE)
         return line is not None and len(line[0].split()) == 5
 
-    def _is_alive(self, name: str) -> bool:
-        """Tell whether the daemon lives whose number is in a file."""
-        with suppress(OSError, ValueError):
-            pid = int((self.directory / name).read_text())
-            state = (Path("/proc") / str(pid) / "stat").read_text()
-            return "(sge_" in state and ") Z" not in state
-        return False
-
     def _wait_until(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE
         while not condition():
-            if time.monotonic() > deadline:
+            dead = [daemon for daemon in self._daemons if daemon.poll() is not None]
+            if dead or time.monotonic() > deadline:
                 logs = [*self.directory.rglob("messages"), *self.directory.glob("*.out")]
                 said = [(str(p), p.read_text(errors="replace")[-1500:]) for p in logs]
-                raise AssertionError(f"no Grid Engine: {said}")
+                raise AssertionError(f"no Grid Engine: {dead} {said}")
             time.sleep(0.02)
 
     def _kill_what_is_left(self) -> None:

@@ -139,11 +139,12 @@ class Study:
 
 def until(condition: Callable[[], T], what: str) -> T:
     """Wait until a condition holds, and return its value."""
-    deadline = time.monotonic() + PATIENCE
+    deadline, pause = time.monotonic() + PATIENCE, 0.05
     while not (value := condition()):
         if time.monotonic() > deadline:
             pytest.fail(f"{what} did not happen in {PATIENCE} seconds")
-        time.sleep(0.1)
+        time.sleep(pause)
+        pause = min(1.5 * pause, 0.5)
     return value
 
 

@@ -25,11 +25,8 @@ def execute(x):
 """
 
 
-@pytest.mark.parametrize("backend", ["DistributeBackend", "LoadBalancingBackend"])
-def test_a_task_is_run_told_about_and_completed(
-    cluster: Cluster, study: Study, backend: str
-) -> None:
-    study.task("a", f"backend = {backend}\n" + BODY)
+def test_a_task_is_run_told_about_and_completed(cluster: Cluster, study: Study) -> None:
+    study.task("a", BODY)
     assert study.psy("run").code == 0  # returns though rows wait
     assert not study.result_file("a").exists()
     until(lambda: study.notes(), "the first row")
@@ -40,7 +37,7 @@ def test_a_task_is_run_told_about_and_completed(
     study.let("go")
 
     until(study.result_file("a").exists, "the merge")
-    until(lambda: study.status("a")["failed"] == 1, "what has failed to be told")
+    assert study.status("a")["failed"] == 1
     assert "as it happens" in study.psy("failures", "a").out
     table = study.result("a")
     assert sorted(table["x"]) == [x for x in range(9) if x != 4]
@@ -56,7 +53,7 @@ def test_a_task_is_run_told_about_and_completed(
 
 def test_a_task_is_killed_and_no_other(cluster: Cluster, study: Study) -> None:
     study.task("a", BODY)
-    study.task("ab", BODY.replace("note(x)", "note('other', x)"))
+    study.task("ab", "backend = LoadBalancingBackend\n" + BODY.replace("note(x)", "note('ab', x)"))
     assert study.psy("run").code == 0
     until(lambda: study.notes().total() >= 6, "the first row of each job")
     said = study.psy("kill", "a")
@@ -122,3 +119,26 @@ def test_the_task_file_of_the_documentation_works_as_it_stands(
     table = study.result("pi")
     assert len(table["pi"]) == 60
     assert 2 < min(table["pi"]) < 3.14 < max(table["pi"]) < 4
+
+
+def test_rows_for_which_the_time_was_short_are_sent_again_from_the_merge_job(
+    cluster: Cluster, study: Study
+) -> None:
+    study.task(
+        "a",
+        """
+scheduler_args["timelimit"] = "8s"
+resubmit = 5
+max_jobs = 1
+pspace = Param(x=range(6))
+
+def execute(x):
+    note(x)
+    time.sleep(2)
+    return {"y": 2 * x}
+""",
+    )
+    assert study.psy("run").code == 0
+    until(study.result_file("a").exists, "the first merge")
+    until(lambda: len(study.result("a")["x"]) == 6, "the last round")
+    assert study.status("a")["round"] > 0

@@ -321,6 +321,8 @@ class SchedulerContract:
 
     def _wait_until(self, condition: Callable[[], bool]) -> None:
         deadline = time.monotonic() + self.patience
+        pause = 0.02
         while not condition():
             assert time.monotonic() < deadline, "a job was not run in time"
-            time.sleep(0.02)
+            time.sleep(pause)
+            pause = min(1.5 * pause, 0.3)

@@ -18,7 +18,7 @@ def sqsub(directory, argv):
     options = dict(found)
     if options.get("-q", "serial") not in ("serial", "gpu"):
         sys.exit(f"sqsub: error: queue {options['-q']} does not exist")
-    if not re.fullmatch(r"\d+[mhd]?", options["-r"]):
+    if not re.fullmatch(r"\d+[smhd]?", options["-r"]):
         sys.exit(f"sqsub: error: {options['-r']} is no run time")
     number = ask(
         directory,
