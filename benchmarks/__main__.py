@@ -3,11 +3,11 @@
 import append
 import commands
 import mapping
+import on_slurm
 import results
 import spaces
 from timing import report
 
 if __name__ == "__main__":
-    raise SystemExit(
-        sum(report(part.run()) for part in (spaces, mapping, append, results, commands)) > 0
-    )
+    parts = (spaces, mapping, append, results, commands, on_slurm)
+    raise SystemExit(sum(report(part.run()) for part in parts) > 0)
