@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 def export(result: "Result", filename: str | PathLike[str]) -> None:
     """Write a result to a file, whole or not at all; the extension decides on the format.
 
-    ``.nc``, ``.zarr`` and ``.zarr.zip`` get what `Result.to_xarray` makes, with a dimension for
-    each parameter; the other extensions of stores, such as ``.csv`` and ``.parquet``, the table of
-    the completed rows.
+    ``.nc``, ``.zarr`` and ``.zarr.zip`` get what `psyrun.results.Result.to_xarray` makes, with a
+    dimension for each parameter; the other extensions of stores, such as ``.csv`` and ``.parquet``,
+    the table of the completed rows.
 
     Parameters
     ----------

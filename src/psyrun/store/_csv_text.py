@@ -4,9 +4,11 @@ Text is always in quotes, so that what is not is a number, a truth value, a time
 of others have text without quotes as well, which is what nothing else fits.
 """
 
+import csv
 import datetime
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import IO, Any
 
 import numpy as np
@@ -14,15 +16,15 @@ import numpy as np
 from psyrun.exceptions import StoreError
 from psyrun.store._layout import Unstorable
 
-_INTEGER = re.compile(r"[+-]?(0|[1-9][0-9]*)")
-_FLOAT = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?|[+-]?(inf|nan)", re.I)
 _TIME = re.compile(
     r"[0-9]{4}-[0-9]{2}-[0-9]{2}([T ][0-9]{2}:[0-9]{2}(:[0-9]{2}(\.[0-9]{1,18})?)?)?"
 )
+_NUMBER_STARTS = frozenset("0123456789+-.")
 _LEADING_ZERO = re.compile(r"[+-]?0[0-9]")
-_WORDS = {"": None} | {
-    form(word): word == "true" for word in ("true", "false") for form in (str, str.upper, str.title)
-}
+_WORDS: dict[str, Any] = {"": None}
+_WORDS |= dict.fromkeys(("true", "True", "TRUE"), True)
+_WORDS |= dict.fromkeys(("false", "False", "FALSE"), False)
+_WORDS |= {form: float(form) for form in ("nan", "NaN", "NAN", "inf", "Inf", "INF")}
 _CELL = re.compile(r'(?:"((?:[^"]|"")*)"|([^,"]*))(,|\Z)')
 _PLAIN_NAME = re.compile(r"[^\W\d][\w. -]*")
 _UNITS = {"Y": "D", "M": "D", "W": "D", "h": "s", "m": "s"}
@@ -95,17 +97,18 @@ def _description(value: Any) -> str:
 
 def from_cell(text: str) -> Any:
     """Read a value that is not in quotes."""
-    if text in _WORDS:
-        return _WORDS[text]
-    if _INTEGER.fullmatch(text):
+    if text[:1] not in _NUMBER_STARTS:
+        return _WORDS.get(text, text)
+    if text.isdecimal() and text.isascii() and (text[0] != "0" or text == "0"):
         return int(text)
-    if _FLOAT.fullmatch(text):
-        return text if _LEADING_ZERO.match(text) else float(text)
-    if _TIME.fullmatch(text):
-        try:
-            return np.datetime64(text)
-        except ValueError:
-            return text
+    # Python takes more for numbers than others do, and what begins with zeros is a name.
+    if text.isascii() and "_" not in text and not text[-1].isspace():
+        with suppress(ValueError):
+            if not _LEADING_ZERO.match(text):
+                return int(text) if text.lstrip("+-").isdecimal() else float(text)
+        if _TIME.fullmatch(text):
+            with suppress(ValueError):
+                return np.datetime64(text)
     return text
 
 
@@ -156,6 +159,24 @@ class Records:
                 f"format."
             ) from error
         return text.removesuffix("\n").removesuffix("\r")
+
+    def values(self, record: str) -> list[Any]:
+        """Read the values in a record."""
+        if '"' not in record:
+            return list(map(from_cell, record.split(",")))
+        try:
+            texts = next(csv.reader([record], strict=True))
+        except csv.Error:  # which is told better there
+            return self._exactly(record)
+        values = list(map(from_cell, texts))
+        # What is no text may have been in quotes, and then it is text.
+        for text, value in zip(texts, values, strict=True):
+            if type(value) is not str and f'"{text}"' in record:
+                return self._exactly(record)
+        return values
+
+    def _exactly(self, record: str) -> list[Any]:
+        return [from_cell(plain) if text is None else text for text, plain in self.cells(record)]
 
     def cells(self, record: str) -> Iterable[tuple[str | None, str]]:
         """Split a record into cells: the text in quotes or None, and the text not in quotes."""

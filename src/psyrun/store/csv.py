@@ -3,14 +3,14 @@
 # ruff: noqa: D102  # the methods are described in Store
 
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from psyrun.exceptions import StoreError, StoreTypeError
 from psyrun.files import replacing
-from psyrun.store._csv_text import Records, from_cell, to_cell, to_header
+from psyrun.store._csv_text import Records, to_cell, to_header
 from psyrun.store._layout import Unstorable
 from psyrun.store.base import Columns, FilePath, Store, concatenate, row_count, row_index, write_at
 
@@ -138,14 +138,17 @@ def _lines(names: list[str], data: Columns) -> bytes:
     return "".join(f"{','.join(row)}\n" for row in zip(*cells, strict=True)).encode()
 
 
-def _cells(name: str, values: Iterable[Any]) -> list[str]:
-    cells = []
+def _cells(name: str, values: Sequence[Any]) -> list[str]:
+    try:
+        return list(map(to_cell, values))
+    except Unstorable:
+        pass
     for row, value in enumerate(values):
         try:
-            cells.append(to_cell(value))
+            to_cell(value)
         except Unstorable as problem:
             raise Unstorable(problem.what, row).named(name, _NAME) from None
-    return cells
+    raise AssertionError("one of them has been refused")
 
 
 @contextmanager
@@ -175,7 +178,7 @@ def _rows(records: Records, names: list[str], filename: FilePath) -> Iterator[li
     for record in records:
         if not record and len(names) != 1:
             continue
-        row = [from_cell(plain) if text is None else text for text, plain in records.cells(record)]
+        row = records.values(record)
         if len(row) != len(names):
             raise StoreError(
                 f"{os.fspath(filename)!r} has {len(row)} cells where it should have {len(names)}, "
