@@ -95,7 +95,7 @@ def test_a_page_follows_what_happens_without_being_loaded_again(
         page.until_text("#doing", "row 0 (x=0), for ")
         (dashboard.directory / "psy-tasks" / "gate0").touch()
         page.until_text("#counts", "18 of 60 rows completed (30 %), 2 failed, 40 pending; ")
-        page.until_text("#counts", "rows/s, about")
+        page.until_text("#counts", " left")
         page.until_text("#failures", "2 × ValueError in execute()")
         page.until_text("#selected", "20 of 20 rows")
         page.filter("x", "..4")

@@ -22,10 +22,14 @@ function emptyContent({ name, counts }) {
   };
 }
 
+function roughly(seconds) {
+  return seconds < 1 ? "less than 1 s" : duration(Math.round(seconds));
+}
+
 function ratesOf({ rate, remaining }) {
   const texts = [];
   if (rate) texts.push(`${number(rate, 3)} rows/s`);
-  if (remaining !== null && remaining !== undefined) texts.push(`about ${duration(remaining)} left`);
+  if (remaining !== null && remaining !== undefined) texts.push(`${roughly(remaining)} left`);
   return texts.length ? `; ${texts.join(", ")}` : "";
 }
 
@@ -37,7 +41,7 @@ function showJobs({ running = [], queued = [], lost = [], doing = [] }, log) {
   byId("live").hidden = texts.length === 0 && log === null;
   setText(byId("jobs"), texts.length ? texts.join(", ") : "No job is at work.");
   keep(byId("doing"), doing, ({ what }) => what, ({ what }) => make("li", {}, make("span", {}, `row ${what}`), make("span")),
-    (node, { seconds }) => setText(node.lastChild, `, for ${duration(seconds)}`));
+    (node, { seconds }) => setText(node.lastChild, `, for ${roughly(seconds)}`));
   setText(byId("log-path"), log ? `End of ${log.path}` : "");
   const node = byId("log");
   const atEnd = node.scrollTop + node.clientHeight >= node.scrollHeight - 4;

@@ -141,16 +141,16 @@ function tell(columns, rows) {
 
 function drawTimes(times) {
   const { edges, histogram, logarithmic, course } = times;
-  const middle = edges.slice(1).map((edge, k) => (logarithmic && edges[k] > 0 ? Math.sqrt(edge * edges[k]) : (edge + edges[k]) / 2));
-  const width = edges.slice(1).map((edge, k) => edge - edges[k]);
+  const low = logarithmic ? Math.max(edges[0], edges[1] / 10) : edges[0];
+  const left = [low, ...edges.slice(1, -1)];
+  const width = left.map((edge, k) => edges[k + 1] - edge);
   const several = histogram.length > 1;
   const bars = histogram.map(({ host, counts }, k) => ({
-    type: "bar", x: middle, y: counts, width, name: plain(host || "unknown host", 24),
+    type: "bar", x: left, y: counts, offset: 0, width, name: plain(host || "unknown host", 24),
     marker: { color: several ? PALETTE[k] : themed("accent"), line: { width: 0 } },
     hovertext: counts.map((n, k) => `${whole(n)} rows, ${duration(edges[k])} to ${duration(edges[k + 1])}${several ? `<br>${plain(host)}` : ""}`),
     hoverinfo: "text",
   }));
-  const low = logarithmic ? Math.max(edges[0], edges[1] / 10) : edges[0];
   const ticks = ticksBetween(low, edges.at(-1), byId("histogram").clientWidth / 110, logarithmic);
   draw(byId("histogram"), bars, layoutOf({
     barmode: "stack", bargap: 0.05, height: 260, showlegend: several, legend: { orientation: "h", y: 1.15 },
