@@ -179,8 +179,10 @@ def test_how_jobs_have_ended_is_known_after_slurm_has_forgotten_them(
     }
     array = Scheduler().submit_array(2, ["sh", "-c", "exit %a"], log)
     expected |= {f"{array}_0": COMPLETED, f"{array}_1": FAILED}
+    held = Scheduler().submit_array(3, wait, log, "", [waiting])
+    expected |= {f"{held}_{i}": CANCELLED for i in range(3)}
     until(lambda: Scheduler().get_status(waiting), "the job")
-    Scheduler().kill(waiting)
+    Scheduler().kill_all([waiting, held])
     until(lambda: not slurm.run("squeue", "-h", "-t", "all"), "Slurm's forgetting")
     scheduler = Scheduler()
     assert {jobid: scheduler.get_status(jobid) for jobid in expected} == dict.fromkeys(expected)

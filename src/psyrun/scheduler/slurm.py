@@ -117,11 +117,11 @@ class Slurm(BatchScheduler):
         command = ["sacct", "-X", "-n", "-P", "-j", ",".join(arrays), "-o", "JobID,State,ExitCode"]
         ends = {}
         for line in call(command).splitlines():
-            jobid, state, code = line.split("|")
+            jobs, state, code = line.split("|")
             end = _end_of(state, f"exit code {code}")
-            if end is not None and jobid in jobids:
-                ends[jobid] = end
-        return ends
+            if end is not None:
+                ends.update(dict.fromkeys(_expand(jobs), end))
+        return {jobid: ends[jobid] for jobid in jobids if jobid in ends}
 
     def array_limit(self) -> int | None:
         """Return the most jobs that an array may have, as the site has set it."""
@@ -168,6 +168,21 @@ def _squeue(columns: str) -> list[str]:
     """List the user's jobs, also those that have just ended; arrays' jobs singly."""
     command = ["squeue", "-h", "-r", "-t", "all", "--me", "-o", columns]
     return [line for line in call(command).splitlines() if "|" in line]
+
+
+def _expand(jobs: str) -> list[str]:
+    """Return the single jobs of an array that have never begun, which ``sacct`` tells as one.
+
+    Examples
+    --------
+    >>> _expand("7_[0-2,5%4]"), _expand("7_0"), _expand("7")
+    (['7_0', '7_1', '7_2', '7_5'], ['7_0'], ['7'])
+    """
+    found = re.fullmatch(r"(\d+)_\[([\d,-]+)(?:%\d+)?\]", jobs)
+    if found is None:
+        return [jobs]
+    bounds = [part.split("-") for part in found[2].split(",")]
+    return [f"{found[1]}_{i}" for b in bounds for i in range(int(b[0]), int(b[-1]) + 1)]
 
 
 def _end_of(state: str, words: str) -> JobEnd | None:
