@@ -34,7 +34,8 @@ on_each = pytest.mark.parametrize("name", NAMES)
 
 
 def make(cluster: Cluster) -> Scheduler:
-    return eval(cluster.scheduler, vars(psyrun.scheduler))
+    known = {cluster.name: getattr(psyrun.scheduler, cluster.name)}
+    return eval(cluster.scheduler, known)
 
 
 def has_ended(scheduler: Scheduler, jobid: Any) -> bool:
