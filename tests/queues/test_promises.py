@@ -191,7 +191,8 @@ def _lose_the_first_answer(program: str, where: Path, monkeypatch: pytest.Monkey
 @pytest.mark.parametrize("name", BATCH)
 def test_as_many_jobs_of_an_array_run_at_a_time_as_may(cluster: Cluster, tmp_path: Path) -> None:
     code = (
-        "import os, sys, time\nos.mkdir(sys.argv[1] + '/running')\ntime.sleep(0.2)\n"
+        "import os, sys, time\nos.mkdir(sys.argv[1] + '/running')\n\n"
+        "while not os.path.exists(sys.argv[1] + '/go'): time.sleep(0.01)\n"
         "os.rmdir(sys.argv[1] + '/running')\nprint('alone')"
     )
     scheduler = make(cluster)
@@ -201,6 +202,7 @@ def test_as_many_jobs_of_an_array_run_at_a_time_as_may(cluster: Cluster, tmp_pat
     members = [scheduler.member(array, index) for index in range(3)]
     last = scheduler.submit(NOTHING, str(tmp_path / "log"), "c", [array], cluster.arguments)
     assert scheduler.get_status(members[2]) == (members[2], "Q", "a:b")
+    (tmp_path / "go").touch()
     until(lambda: has_ended(scheduler, last), "the end")
     assert [(tmp_path / f"log-{i}").read_text() for i in range(3)] == ["alone\n"] * 3
 
