@@ -212,9 +212,8 @@ class BatchScheduler(Scheduler):
             words = shlex.join(job.args)
         else:
             index = f'"{self._INDEX}"'
-            words = " ".join(
-                index.join(shlex.quote(piece) for piece in arg.split("%a")) for arg in job.args
-            )
+            pieces = [[piece and shlex.quote(piece) for piece in a.split("%a")] for a in job.args]
+            words = " ".join(index.join(each) or "''" for each in pieces)
         return f"#!/bin/sh\nexec {words}\n"
 
     def _submit(self, job: Job) -> JobId:
