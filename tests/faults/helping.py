@@ -114,7 +114,7 @@ class Background(Scheduler):
 
     def get_status(self, jobid):
         job = HERE / "jobs" / str(jobid)
-        if job.with_suffix(".ended").exists():
+        if job.with_suffix(".ended").exists() or job.with_suffix(".forgotten").exists():
             return None
         name = job.with_suffix(".name").read_text()
         return JobStatus(jobid, "R" if job.with_suffix(".pid").exists() else "Q", name)

@@ -18,12 +18,20 @@ DAY = 86400.0
 
 
 def move_elsewhere(path: Path, age: float) -> None:
-    """Make a job look as if it ran on another machine, with its last sign of life long ago."""
+    """Make a job look as if it ran on another machine, with its last sign of life long ago.
+
+    What a scheduler says of it is left as it is; see `give_up`.
+    """
     state = json.loads(path.read_text())
     state["process"][:2] = ["elsewhere", "another machine"]
     path.write_text(json.dumps(state))
     then = time.time() - age
     os.utime(path, (then, then))
+
+
+def give_up(study: Study, jobid: int) -> None:
+    """Let the scheduler take a job for gone, as if its node had failed."""
+    (study.tasks / "jobs" / f"{jobid}.forgotten").touch()
 
 
 def family(pid: int) -> list[int]:
@@ -64,6 +72,7 @@ def test_a_worker_that_wakes_up_late_adds_nothing_to_a_newer_run(study: Study, w
         os.kill(pid, signal.SIGSTOP)
     ((path, _),) = study.states()
     move_elsewhere(path, age=1000)
+    give_up(study, 1)
     assert "1 jobs killed" in study.psy("kill", "t").out.replace("1 job ", "1 jobs ")
     study.task(NEW)
     said = study.run()
@@ -83,6 +92,22 @@ def test_a_worker_that_wakes_up_late_adds_nothing_to_a_newer_run(study: Study, w
     assert {count for note, count in study.counts().items() if note.startswith("new")} == {1}
     assert study.run().out.startswith("-")
     assert study.result()["y"] == ["new"] * 4
+
+
+def test_a_silent_job_that_is_in_the_queue_is_not_started_beside(study: Study) -> None:
+    study.task(OLD)
+    assert study.run().code == 0
+    until(lambda: study.counts()["old 1"], "row 1")
+    ((path, _),) = study.states()
+    os.kill(worker := study.worker(), signal.SIGSTOP)  # or it would give another sign of life
+    move_elsewhere(path, age=1000)
+    said = study.run()
+    assert said.code == 0 and "unfinished jobs" in said.err
+    assert study.status()["lost_jobs"] == 0
+    study.let("woken")
+    os.kill(worker, signal.SIGCONT)
+    until(lambda: study.status()["up_to_date"], "the result")
+    assert set(study.counts().values()) == {1}
 
 
 def test_a_job_that_begins_after_its_task_was_started_over_does_nothing(study: Study) -> None:
@@ -127,6 +152,7 @@ def test_a_merge_that_wakes_up_late_does_not_replace_a_newer_result(study: Study
     until(lambda: study.counts()["merging"], "the merge")
     ((path, state),) = study.states("merge")
     move_elsewhere(path, age=1000)
+    give_up(study, 2)
     study.let("go")
     study.task(slow + NEW)
     said = study.run()
