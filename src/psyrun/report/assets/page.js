@@ -162,7 +162,7 @@ function drawExplorer() {
   const n = selection.rows.length;
   const texts = [];
   if (lines.rows < n) texts.push(`Drawn are ${whole(lines.rows)} lines and ${whole(points.rows)} points, a random sample of the ${whole(n)} selected rows.`);
-  if (points.without) texts.push(`${whole(points.without)} rows lack a value on one of the two axes and have no point.`);
+  if (points.without) texts.push(`Without a point, for lack of a value on one of the two axes: ${whole(points.without)}.`);
   setText(byId("drawn"), texts.join(" "));
   connectBrushes();
 }

@@ -75,6 +75,12 @@ function axisOf(title, more = {}) {
   };
 }
 
+/** How to write the numbers at an axis, in the words of d3-format. */
+function tickFormat(column) {
+  const size = Math.max(...column.extent.map(Math.abs));
+  return size > 0 && (size < 1e-2 || size >= 1e6) ? ".3~e" : "~g";
+}
+
 /** An axis for the numbers of a column. */
 function axisFor(column, more = {}) {
   if (column.kind === "date") return axisOf(column.label, { type: "date", ...more });
@@ -83,7 +89,7 @@ function axisFor(column, more = {}) {
     const range = [-0.5, tickvals.length - 0.5];
     return axisOf(column.label, { type: "linear", tickvals, ticktext: column.texts.map((text) => plain(text, 18)), range, ...more });
   }
-  if (!column.isLogarithmic) return axisOf(column.label, { tickformat: "~g", ...more });
+  if (!column.isLogarithmic) return axisOf(column.label, { tickformat: tickFormat(column), ...more });
   const [low, high] = column.extent.map(Math.log10);
   return axisOf(column.label, { type: "log", dtick: Math.ceil((high - low) / 7), ...more });
 }
@@ -250,8 +256,14 @@ function ticksOf(column) {
   if (column.kind === "text") return column.texts.map((text, code) => ({ at: unit(code), text: plain(text, 16) }));
   const [low, high] = column.extent;
   if (column.kind === "date") return [...new Set([low, high])].map((value) => ({ at: unit(value), text: date(value).slice(0, 16) }));
-  const values = column.distinct(10) ?? ticksBetween(low, high, 6, column.isLogarithmic);
-  return values.map((value) => ({ at: unit(value), text: number(value, 4) }));
+  const few = low === high ? [low] : column.role === "parameter" ? column.distinct(10) : null;
+  const ticks = (few ?? ticksBetween(low, high, 6, column.isLogarithmic)).map((value) => ({ at: unit(value), text: number(value, 4) }));
+  let last = -1;
+  return ticks.filter(({ at }) => {
+    const apart = at - last > 0.06;
+    if (apart) last = at;
+    return apart;
+  });
 }
 
 const NO_VALUE = -0.14;
@@ -392,7 +404,8 @@ function shaded(column, rows) {
   const [low, high] = column.extent;
   const scale = column.isLogarithmic ? Math.log10 : (x) => x;
   const title = { text: plain(column.label, 30), side: "right" };
-  const bar = { title, thickness: 12, outlinewidth: 0, exponentformat: "power" };
+  const bar = { title, thickness: 12, outlinewidth: 0 };
+  if (column.kind === "number") bar.tickformat = tickFormat(column);
   if (column.isLogarithmic) {
     const ticks = ticksBetween(low, high, 7, true);
     Object.assign(bar, { tickvals: ticks.map(scale), ticktext: ticks.map((x) => number(x, 3)) });
