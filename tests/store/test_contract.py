@@ -1,5 +1,9 @@
 """All stores pass the contract."""
 
+from typing import ClassVar
+
+import hypothesis.strategies as st
+
 from psyrun.store import AutodetectStore, PickleStore
 from psyrun.store.csv import CsvStore
 from psyrun.store.h5 import H5Store
@@ -9,6 +13,8 @@ from psyrun.store.parquet import ParquetStore
 from psyrun.store.zarr import ZarrStore
 from psyrun.testing import StoreContract
 from psyrun.testing.stores import KINDS
+
+WITHOUT_NUL = st.characters(exclude_categories=["Cs"], exclude_characters="\0")
 
 
 class TestPickleStore(StoreContract):
@@ -68,6 +74,7 @@ class TestParquetStore(StoreContract):
 
 class TestNetCDFStore(StoreContract):
     kinds = tuple(kind for kind in KINDS if kind not in ("complex", "object"))
+    values: ClassVar = KINDS | {"text": st.text(WITHOUT_NUL, max_size=5)}
     kills = 1
     examples = 15  # opening and closing take their time
 

@@ -62,6 +62,8 @@ class StoreContract:
     ----------
     kinds : sequence of str
         The keys of `psyrun.testing.stores.KINDS` that the store holds.
+    values : mapping of str to hypothesis strategy
+        The values of each kind, `psyrun.testing.stores.KINDS` unless the store holds not all.
     kills : int
         How many processes to kill while they append.
     examples : int
@@ -69,6 +71,7 @@ class StoreContract:
     """
 
     kinds: ClassVar[tuple[str, ...]] = tuple(kind for kind in KINDS if kind != "object")
+    values: ClassVar[Mapping[str, st.SearchStrategy[Any]]] = KINDS
     kills: ClassVar[int] = 5
     examples: ClassVar[int] = 60
 
@@ -235,7 +238,7 @@ class StoreContract:
         def with_columns(drawn: tuple[list[str], int]) -> st.SearchStrategy[dict[str, list[Any]]]:
             kinds, n = drawn
             return st.fixed_dictionaries(
-                {kind: st.lists(KINDS[kind], min_size=n, max_size=n) for kind in kinds}
+                {kind: st.lists(self.values[kind], min_size=n, max_size=n) for kind in kinds}
             )
 
         kinds = st.lists(st.sampled_from(self.kinds), unique=True, min_size=1, max_size=4)
