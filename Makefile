@@ -25,7 +25,7 @@ $(VENV)/bin/python:
 	$(INSTALL) --upgrade "pip>=25.1"
 
 $(VENV)/example-ready: pyproject.toml | $(VENV)/bin/python
-	$(INSTALL) --editable ".[all]" --group examples
+	$(INSTALL) --editable ".[h5,plot]" --group examples
 	touch $@
 
 $(VENV)/test-ready: pyproject.toml | $(VENV)/bin/python

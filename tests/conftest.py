@@ -17,6 +17,8 @@ settings.load_profile("psyrun")
 os.environ["XDG_CACHE_HOME"] = tempfile.mkdtemp(prefix="psyrun-tests-cache-")
 atexit.register(shutil.rmtree, os.environ["XDG_CACHE_HOME"], ignore_errors=True)
 
+collect_ignore = ["clusters/standins"]  # programs, not tests
+
 REQUIRE_ALL = bool(os.environ.get("PSYRUN_TESTS_REQUIRE_ALL"))
 
 
