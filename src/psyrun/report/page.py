@@ -12,7 +12,7 @@ from typing import Any
 
 from psyrun.extras import require
 
-SCRIPTS = ("values.js", "filters.js", "table.js", "plots.js", "page.js")
+SCRIPTS = ("values.js", "filters.js", "table.js", "plots.js", "views.js", "page.js")
 """The scripts that reports and the dashboard share, in the order of their execution."""
 
 PLOTTING = "plotly.js"
