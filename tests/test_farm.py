@@ -13,7 +13,7 @@ import pytest
 import psyrun
 from psyrun import Param
 from psyrun.exceptions import TaskWarning, UsageError
-from psyrun.functions.fingerprint import Fingerprint
+from psyrun.tasks.fingerprint import Fingerprint
 from psyrun.main import psy_main
 from psyrun.store.npz import NpzStore
 

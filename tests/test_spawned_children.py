@@ -9,7 +9,7 @@ from psyrun.store import PickleStore
 WORK = """
 import sys
 from psyrun import run
-from psyrun.run.merge_job import merge_rows
+from psyrun.run.merge_step import merge_rows
 from psyrun.tasks import TaskDef
 from psyrun.worker import child
 from psyrun.worker.supervisor import process_rows

@@ -35,7 +35,7 @@ FLOORS = [
     # what can be done with one
     {"diagnosis", "mapper"} | {"digest", "evaluation", "merging", "seeding"},
     {"backend"},
-    {"functions", "tasks"},
+    {"tasks"},
     {"results", "run"},
     {"dashboard", "farming", "plotting", "report"} | {"testing", "worker"},
     {"cli"},

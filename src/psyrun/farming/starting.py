@@ -7,10 +7,10 @@ from psyrun import run
 from psyrun.exceptions import TaskBusyError, UsageError
 from psyrun.farming.bar import showing
 from psyrun.farming.handle import Farm
-from psyrun.functions import FunctionTask
 from psyrun.merging.history import newest_plan
 from psyrun.pspace import ParameterSpace
 from psyrun.scheduler import ImmediateRun, Scheduler
+from psyrun.tasks.function import FunctionTask
 
 
 def farm(

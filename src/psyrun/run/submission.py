@@ -9,7 +9,7 @@ from psyrun.exceptions import PsyrunError, SchedulerError
 from psyrun.jobstate import JobState, read_states
 from psyrun.plan import PROCESS, steps_of
 from psyrun.run.command import arguments_of, command_of, job_name
-from psyrun.run.merge_job import merge_here
+from psyrun.run.merge_step import merge_here
 from psyrun.run.planning import Started
 from psyrun.run.submitted import Submitted
 from psyrun.scheduler.base import JobId

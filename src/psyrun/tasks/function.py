@@ -11,10 +11,12 @@ from typing import Any
 
 from psyrun.exceptions import JournalError, UsageError
 from psyrun.files import read_shared
-from psyrun.functions.fingerprint import Fingerprint
 from psyrun.plan import FUNCTION, Brief, Overrides, read_plan
 from psyrun.pspace import ParameterSpace
-from psyrun.tasks import Config, TaskDef, check_variables
+from psyrun.tasks.checks import check_variables
+from psyrun.tasks.config import Config
+from psyrun.tasks.definition import TaskDef
+from psyrun.tasks.fingerprint import Fingerprint
 from psyrun.workdir import PlanDir, check_task_name
 
 _SNAPSHOT = "variables.cloudpickle"
