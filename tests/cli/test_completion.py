@@ -39,7 +39,8 @@ def test_task_names_are_completed_without_loading_them(project: Project, shell: 
     for name in ("circle", "cube", "other"):
         (project.tasks / f"task_{name}.py").write_text("raise SystemExit('not to be loaded')\n")
     assert set(complete(project, "psy run c", shell)) == {"circle", "cube"}
-    assert complete(project, "psy status -v ot", shell) == ["other"]
+    for command in ("status -v", "show", "export", "watch", "wait --timeout 5"):
+        assert complete(project, f"psy {command} ot", shell) == ["other"]
 
 
 def test_task_names_are_those_of_the_task_directory_on_the_line(project: Project) -> None:
@@ -52,3 +53,6 @@ def test_task_names_are_those_of_the_task_directory_on_the_line(project: Project
 
 def test_options_are_completed(project: Project) -> None:
     assert "--json" in complete(project, "psy status --")
+    assert {"--where", "--columns", "--sort", "--csv"} <= set(complete(project, "psy show --"))
+    (project.root / "out.csv").touch()
+    assert complete(project, "psy export task ou") == ["out.csv"]
