@@ -1,8 +1,14 @@
 """Results of 10^6 rows as frames and labelled arrays, relative to pandas alone and to xyzpy.
 
-The rows are those of a task that has been run. Both sides load them from the result file, except
-where xyzpy is concerned: its data sets are made of the results that its runs leave in memory, so
-that psyrun begins with a loaded result there.
+The rows are those of a task that has been run: two integer parameters, a float and an integer as
+outputs. What is compared:
+
+- loading: `psyrun.load` of the task's directory and making a frame (labelled arrays), against
+  loading the result file with its store and making a frame of that. psyrun reads its record of the
+  result as well, and takes the parameters from the space. Both begin anew each time, with the file
+  in the system's cache.
+- labelling: the frame, or labelled arrays, from a result that is loaded already, against a frame
+  from the loaded table, or xyzpy's data set from the results that its runs leave in memory.
 """
 
 import shutil
@@ -17,11 +23,13 @@ from xyzpy.gen.combo_runner import results_to_ds
 
 import psyrun
 from psyrun.store import PickleStore, Store
+from psyrun.store.h5 import H5Store
 from psyrun.store.npz import NpzStore
 
 N = 1000
 TASK = f"""
 from psyrun import Param, PickleStore
+from psyrun.store.h5 import H5Store
 from psyrun.store.npz import NpzStore
 
 pspace = Param(a=range({N})) * Param(b=range({N}))
@@ -100,7 +108,8 @@ def labelling() -> list[tuple[str, float, float]]:
 
 
 def run():
-    return [*loading(PickleStore()), *loading(NpzStore()), *labelling()]
+    stores = (PickleStore(), NpzStore(), H5Store())
+    return [*(case for store in stores for case in loading(store)), *labelling()]
 
 
 if __name__ == "__main__":

@@ -116,6 +116,8 @@ class RowSet:
     def rank(self, rows: npt.ArrayLike) -> Rows:
         """Return the positions of *rows*, which must be in the set, in the ordered set."""
         wanted = np.asarray(rows, dtype=np.int64)
+        if len(self._starts) == 1:
+            return wanted - int(self._starts[0])
         i = np.searchsorted(self._starts, wanted, side="right") - 1
         return self._before[i] + (wanted - self._starts[i])
 

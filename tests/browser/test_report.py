@@ -230,7 +230,7 @@ def test_a_hundred_thousand_rows_can_be_used(page: Page, tmp_path: Path) -> None
     timings = Timings(done.to_array(), np.arange(float(n)), seconds, np.ones(n, np.uint8),
                       np.zeros(n, np.int32), ["host"])  # fmt: skip
     result = Result("large", space, ["x", "k"], ["y", "z", "s"], columns, done,
-                    scope=done, total=n, timings=timings)  # fmt: skip
+                    scope=done, total=n, read_timings=lambda: timings)  # fmt: skip
     write_report([result], tmp_path / "large.html")
     assert (tmp_path / "large.html").stat().st_size < 20e6
     page.open((tmp_path / "large.html").as_uri())

@@ -139,6 +139,19 @@ def test_partial_joins_what_is_merged_and_what_is_new(study):
     assert psyrun.load("a", partial=True).state.tolist() == [2] * 5
 
 
+def test_timings_that_are_gone_are_told_not_empty(study):
+    text = "pspace = Param(a=range({n}))\ndef execute(a): return {{'y': a}}"
+    former = study.run(text.format(n=3))
+    read = study.run(text.format(n=3))
+    assert read.timings.row.tolist() == [0, 1, 2]
+    study.task(text.format(n=4))
+    psy_main(["run", "--continue", "a"])
+    assert len(psyrun.load("a").timings) == 4
+    assert len(read.timings) == 3 and former["y"].tolist() == [0, 1, 2]
+    with pytest.raises(UsageError, match=r"result.pkl' are not there any more.* load it again"):
+        former.where("a > 1").timings  # noqa: B018 - reads them
+
+
 def test_a_merge_meanwhile_hides_no_row(study, monkeypatch):
     text = "pspace = Param(a=range(4))\ndef execute(a): {check}; return {{'y': a}}"
     study.task(text.format(check="assert a != 2"))

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from psyrun.exceptions import UsageError
 from psyrun.failure import Failure
 from psyrun.files import again_if_stale
 from psyrun.journal import JournalWriter, Kind
@@ -230,7 +231,7 @@ class _RecordPlace:
 
     def __init__(self, record: Record, source: Source, timings: Path) -> None:
         self._record = record
-        self._timings = timings
+        self._timings = timings if timings.exists() else None
         self._source = source
         self.completed = (
             record.rows if source.there is None else RowSet(self.frames(Kind.COMPLETED)[0])
@@ -254,8 +255,14 @@ class _RecordPlace:
 
     def timings(self, lines: Rows) -> Timings:
         """Return the timings of some lines, numbered by their position."""
-        rows = self._record.rows.to_array()[lines]
-        return Timings.load(self._timings).at(rows)
+        if self._timings is None:
+            return Timings()
+        if not self._timings.exists():
+            raise UsageError(
+                f"The run times of the rows in {str(self._record.resultfile)!r} are not there any "
+                f"more: it has been merged anew, or deleted, since it was loaded; load it again."
+            )
+        return Timings.load(self._timings).at(self._record.rows.to_array()[lines])
 
     @cached_property
     def _columns(self) -> dict[str, Any]:

@@ -12,8 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from psyrun.pspace.codes import Codes, combine, factorise
-from psyrun.pspace.columns import Rows, Single
-from psyrun.pspace.reading import C, Leaf, Reader
+from psyrun.pspace.columns import Rows
+from psyrun.pspace.reading import ArrayReader, C, Leaf, Reader
 
 # To search for a row takes about as long as to look at a hundred.
 _SEARCHED, _SEARCHED_PER_ROW = 1 << 20, 100
@@ -40,7 +40,7 @@ class Space(Protocol):
     def _read(self, reader: Reader[C], rows: Rows | None = None) -> dict[str, C]: ...
 
 
-class CodeReader(Reader[Codes]):
+class CodeReader(ArrayReader):
     """Reads codes that are comparable between some spaces.
 
     Parameters
@@ -65,28 +65,13 @@ class CodeReader(Reader[Codes]):
         """All codes of the parameter are less than this."""
         return max(1, self._size[name])
 
-    def column(self, leaf: Leaf, name: str, rows: Rows | None) -> Codes:
-        """Read the codes of one parameter of a `Param`."""
-        codes = self._codes[id(leaf), name]
-        if isinstance(leaf.columns[name], Single):
-            return np.repeat(codes, len(leaf) if rows is None else len(rows))
-        return codes if rows is None else codes[rows]
+    def array(self, leaf: Leaf, name: str) -> Codes:
+        """Return the codes of the values of one parameter of a `Param`."""
+        return self._codes[id(leaf), name]
 
     def absent(self, n: int) -> Codes:
         """Repeat the code of NaN."""
         return np.zeros(n, dtype=np.int64)
-
-    def tile(self, column: Codes, each: int, times: int) -> Codes:
-        """Repeat codes."""
-        return np.tile(np.repeat(column, each), times)
-
-    def concatenate(self, columns: Sequence[Codes]) -> Codes:
-        """Put arrays one after the other."""
-        return np.concatenate(columns) if columns else self.absent(0)
-
-    def take(self, column: Codes, rows: Rows) -> Codes:
-        """Pick elements of an array."""
-        return column[rows]
 
 
 def row_codes(names: Sequence[str], *parts: tuple[Space, Rows | None]) -> tuple[list[Codes], int]:

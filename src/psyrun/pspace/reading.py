@@ -9,11 +9,15 @@ from collections.abc import Sequence
 from itertools import chain, repeat
 from typing import Any, Generic, Protocol, TypeVar
 
+import numpy as np
+import numpy.typing as npt
+
 from psyrun.pspace import columns as _columns
-from psyrun.pspace.columns import Column, Rows
+from psyrun.pspace.columns import Column, Rows, Single
 from psyrun.values import MISSING
 
 C = TypeVar("C")
+Array = npt.NDArray[Any]
 
 
 class Leaf(Protocol):
@@ -88,3 +92,32 @@ class ValueReader(Reader[list[Any]]):
     def take(self, column: list[Any], rows: Rows) -> list[Any]:
         """Pick elements of a list."""
         return _columns.pick(column, rows)
+
+
+class ArrayReader(Reader[Array]):
+    """Reads arrays, in which something stands for the values."""
+
+    @abstractmethod
+    def array(self, leaf: Leaf, name: str) -> Array:
+        """Return what stands for the values of a parameter of a `Param`, one for a `Single`."""
+
+    def column(self, leaf: Leaf, name: str, rows: Rows | None) -> Array:
+        """Read one column of a `Param`."""
+        array = self.array(leaf, name)
+        if isinstance(leaf.columns[name], Single):
+            return np.repeat(array, len(leaf) if rows is None else len(rows), axis=0)
+        return array if rows is None else array[rows]
+
+    def tile(self, column: Array, each: int, times: int) -> Array:
+        """Repeat elements."""
+        if each != 1:
+            column = np.repeat(column, each, axis=0)
+        return column if times == 1 else np.tile(column, (times, *[1] * (column.ndim - 1)))
+
+    def concatenate(self, columns: Sequence[Array]) -> Array:
+        """Put arrays one after the other."""
+        return np.concatenate(columns) if columns else self.absent(0)
+
+    def take(self, column: Array, rows: Rows) -> Array:
+        """Pick elements of an array."""
+        return column[rows]

@@ -9,8 +9,9 @@ import numpy as np
 
 from psyrun.exceptions import UsageError
 from psyrun.merging.timings import Timings
-from psyrun.results.columns import Array, Columns, is_ragged, padded, values_of
+from psyrun.results.columns import Array, Columns, is_ragged, padded
 from psyrun.results.grouping import Groups, group_by
+from psyrun.results.parameters import column_of
 from psyrun.results.statistics import STATISTICS, Grouping, Values, applies, compute
 from psyrun.rows import RowSet
 
@@ -47,7 +48,7 @@ def aggregate(result: "Result", over: str | Sequence[str], how: How) -> "Result"
         completed=completed,
         **_states(result, groups, completed),
         failures={},
-        timings=Timings(),
+        read_timings=Timings,
         provenance=result.provenance | {"aggregated": {"over": names, "how": statistics}},
         units=_units(result, kept, meanings),
         statistics=meanings,
@@ -69,7 +70,7 @@ def _as_statistics(how: How) -> list[str | float]:
 def _params(groups: Groups, names: list[str], completed: RowSet) -> dict[str, Any]:
     if groups.space is None:
         return {}
-    return {name: partial(values_of, groups.space, name, completed) for name in names}
+    return {name: partial(column_of, groups.space, name, completed) for name in names}
 
 
 def _states(result: "Result", groups: Groups, completed: RowSet) -> dict[str, Any]:

@@ -8,9 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from psyrun.exceptions import UnknownColumnError
-from psyrun.pspace import ParameterSpace
-from psyrun.pspace.reading import ValueReader
-from psyrun.rows import RowSet
 from psyrun.values import EXACT
 
 Array = npt.NDArray[Any]
@@ -104,7 +101,9 @@ def _whole(values: Sequence[Any], types: set[type]) -> Array:
         return np.empty(0)
     if all(issubclass(kind, _NUMBERS) for kind in types):
         array = np.array(values)
-        return array if array.dtype.kind in "biufc" and _exact(array, types) else objects(values)
+        if array.dtype.kind not in "biufc":
+            return objects(values)
+        return array if _is_exact(array, values) else objects(values)
     if len(types) == 1:
         (kind,) = types
         if issubclass(kind, np.datetime64 | np.timedelta64):
@@ -122,12 +121,12 @@ def _whole(values: Sequence[Any], types: set[type]) -> Array:
     return objects(values)
 
 
-def _exact(array: Array, types: set[type]) -> bool:
+def _is_exact(array: Array, values: Sequence[Any]) -> bool:
     """Tell whether no integer has been rounded because there are floats as well."""
-    if array.dtype.kind in "biu" or not any(issubclass(t, int | np.integer) for t in types):
+    if array.dtype.kind in "biu":
         return True
-    size = np.abs(array)
-    return not np.any((size >= EXACT) & (size < np.inf))
+    large = np.flatnonzero(np.abs(array) >= EXACT).tolist()
+    return not any(isinstance(values[at], int | np.integer) for at in large)
 
 
 def _may_be_nan(kind: type) -> bool:
@@ -241,12 +240,6 @@ def padded(column: Array) -> Array:
         if array is not None:
             result[row][tuple(map(slice, array.shape))] = array
     return result
-
-
-def values_of(space: ParameterSpace, name: str, rows: RowSet | None = None) -> list[Any]:
-    """Return the values of a parameter in some rows of its space, or in all."""
-    wanted = None if rows is None or len(rows) == len(space) else rows.to_array()
-    return space._read(ValueReader([name]), wanted)[name]
 
 
 def free_name(wanted: str, taken: Container[str]) -> str:

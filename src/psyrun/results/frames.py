@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from psyrun.extras import require
-from psyrun.results.columns import Array, as_column, free_name, objects, spread, values_of
+from psyrun.results.columns import Array, as_column, free_name, objects, spread
+from psyrun.results.parameters import column_of, values_of
 from psyrun.results.state import State
 from psyrun.rows import RowSet
 
@@ -28,13 +29,15 @@ def with_all_rows(result: "Result") -> dict[str, Array]:
     n = len(result.scope)
     done, open_ = result.scope.rank(result.rows), result.scope.rank(others.to_array())
     for name, column in columns.items():
-        if name in result.params and result.space is not None:
+        if result.space is None or name not in result.params:
+            columns[name] = spread(column, done, n)
+        elif name in result.overridden:
             values = np.empty(n, dtype=object)
             values[done] = objects(column)
             values[open_] = objects(values_of(result.space, name, others))
             columns[name] = as_column(values)
         else:
-            columns[name] = spread(column, done, n)
+            columns[name] = column_of(result.space, name, result.scope)
     return columns
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from psyrun.pspace import Param, ParameterSpace, Product
 from psyrun.pspace.columns import Single
 from psyrun.pspace.matching import row_codes
-from psyrun.results.columns import values_of
+from psyrun.results.parameters import values_of
 from psyrun.rows import Rows, RowSet
 
 

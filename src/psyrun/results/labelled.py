@@ -78,7 +78,8 @@ class _Writer:
         self._taken |= {dim for own in self._own_dims.values() for dim in own}
         self._rows = result.scope.to_array()
         self._cells = layout.cells(np.arange(len(self._rows)))
-        self._done = self._cells[result.scope.rank(result.rows)]
+        whole = len(result) == len(self._rows)
+        self._done = self._cells if whole else self._cells[result.scope.rank(result.rows)]
         self._n = math.prod(layout.shape)
         self.dims = tuple(self._dim_of(axis) for axis in layout.axes)
         self._sizes = dict(zip(self.dims, layout.shape, strict=True))
@@ -163,7 +164,11 @@ class _Writer:
 
     def _states(self) -> Variable:
         states = np.full(self._n, State.MISSING, dtype=np.int8)
-        states[self._cells] = self._result.state[self._rows]
+        known = self._result.state[self._rows]
+        if self._layout.places is None:
+            states[:] = known
+        else:
+            states[self._cells] = known
         about = {
             "flag_values": np.array(list(State), dtype=np.int8),
             "flag_meanings": " ".join(state.name.lower() for state in State),

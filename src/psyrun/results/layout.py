@@ -14,7 +14,8 @@ from psyrun.pspace import Param, ParameterSpace, Product, Selection
 from psyrun.pspace.columns import Single
 from psyrun.pspace.indexing import as_array
 from psyrun.pspace.matching import CodeReader
-from psyrun.results.columns import Array, as_column, values_of
+from psyrun.results.columns import Array
+from psyrun.results.parameters import column_of
 from psyrun.rows import Rows
 
 Places = Callable[[Rows], list[Rows]]
@@ -192,7 +193,7 @@ def _occurrences(cells: Rows) -> Rows:
 
 
 def _axis(space: ParameterSpace, names: list[str]) -> Axis:
-    return Axis(names, len(space), {n: as_column(values_of(space, n)) for n in names})
+    return Axis(names, len(space), {n: column_of(space, n) for n in names})
 
 
 def _constants(space: ParameterSpace) -> dict[str, Any]:

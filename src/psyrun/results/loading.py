@@ -25,7 +25,9 @@ from psyrun.merging.history import newest_plan
 from psyrun.merging.merge import ResultTable
 from psyrun.merging.provenance import provenance
 from psyrun.merging.record import Record, current_record
-from psyrun.results.columns import Columns, values_of
+from psyrun.merging.timings import Timings
+from psyrun.results.columns import Columns, Values
+from psyrun.results.parameters import column_of
 from psyrun.results.result import Result
 from psyrun.rows import RowSet
 from psyrun.store import AutodetectStore
@@ -161,7 +163,8 @@ def _is_current(workdir: Workdir, found: Contents) -> bool:
 def _result_of(workdir: Workdir, found: Contents) -> Result:
     columns, outputs = _table_of(found)
     names, total = found.space.keys(), len(found.space)
-    told = _provenance_of(workdir, found)
+    read_timings = _timings_of(found)
+    told = _provenance_of(workdir, found, read_timings)
     return Result(
         name=workdir.task,
         space=found.space,
@@ -173,7 +176,7 @@ def _result_of(workdir: Workdir, found: Contents) -> Result:
         scope=RowSet.span(0, total),
         total=total,
         failures=dict(found.ledger.failures()),
-        timings=found.ledger.timings(),
+        read_timings=read_timings,
         provenance=told,
         units=told.get("units", {}),
         overridden=frozenset(name for name in outputs if name in columns and name in names),
@@ -194,18 +197,27 @@ def _table_of(found: Contents) -> tuple[Columns, list[str]]:
         data = concatenate(table.chunks())
         outputs = table.outputs
     # A store may have made something else of the parameters' values; the space knows them exactly.
-    sources: dict[str, Sequence[Any] | Callable[[], Sequence[Any]]] = {
-        name: bind(values_of, found.space, name, completed) for name in names if name in data
+    sources: dict[str, Values | Callable[[], Values]] = {
+        name: bind(column_of, found.space, name, completed) for name in names if name in data
     }
     return Columns(sources | {name: data[name] for name in outputs if name in data}), outputs
 
 
-def _provenance_of(workdir: Workdir, found: Contents) -> dict[str, Any]:
-    ledger, brief, plan, files = found.ledger, found.brief, found.plan, found.files
-    if brief is not None and plan is not None and files is not None:
-        told = provenance(brief, plan, ledger, ledger.timings(), files.environment)
-        if not found.result_is_complete:
-            return {name: value for name, value in told.items() if name != "merged"}
+def _timings_of(found: Contents) -> Callable[[], Timings]:
+    """Return what tells the timings: from journals at once, as the next merge deletes these."""
+    if not found.result_is_complete:
+        timings = found.ledger.timings()
+        return lambda: timings
+    return found.ledger.timings
+
+
+def _provenance_of(
+    workdir: Workdir, found: Contents, read_timings: Callable[[], Timings]
+) -> dict[str, Any]:
+    brief, plan, files = found.brief, found.plan, found.files
+    if not (found.result_is_complete or brief is None or plan is None or files is None):
+        told = provenance(brief, plan, found.ledger, read_timings(), files.environment)
+        return {name: value for name, value in told.items() if name != "merged"}
     try:
         described: dict[str, Any] = json.loads(workdir.provenance.read_bytes())
     except (OSError, ValueError):

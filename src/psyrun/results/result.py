@@ -52,8 +52,8 @@ class Result:
         Rows of the space that this result tells of: all, unless some were left out by `where`.
     failures : dict of int to Failure
         For each failed row the newest cause.
-    timings : Timings
-        When, where and how long the completed rows were evaluated.
+    read_timings : callable
+        Returns `timings`.
     provenance : dict
         Where the result comes from: the content of ``result.json``.
     units : dict of str to str
@@ -72,7 +72,7 @@ class Result:
     scope: RowSet = field(default_factory=RowSet)
     total: int = 0
     failures: dict[int, Failure] = field(default_factory=dict)
-    timings: Timings = field(default_factory=Timings)
+    read_timings: Callable[[], Timings] = Timings
     provenance: dict[str, Any] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
     overridden: frozenset[str] = frozenset()
@@ -120,6 +120,19 @@ class Result:
                 state[start:stop] = value
         return state
 
+    @cached_property
+    def timings(self) -> Timings:
+        """When, where and for how long the completed rows were evaluated.
+
+        They are read when they are asked for.
+
+        Raises
+        ------
+        UsageError
+            If the result has been merged anew, or deleted, since it was loaded.
+        """
+        return self.read_timings()
+
     def assignment(self, row: int) -> dict[str, Any]:
         """Return the parameter values of a row of the space, whatever its state.
 
@@ -166,7 +179,6 @@ class Result:
         scope = kept | others
         columns: dict[str, Callable[[], Array]]
         columns = {name: partial(_part, self.columns, name, completed) for name in self.columns}
-        at = self.timings.at(kept.to_array())
         return replace(
             self,
             columns=Columns(columns),
@@ -174,7 +186,7 @@ class Result:
             failed=self.failed & scope,
             scope=scope,
             failures={row: why for row, why in self.failures.items() if row in scope},
-            timings=at.renumbered(kept.to_array()[at.row]),
+            read_timings=partial(_timings_of, self, kept),
         )
 
     def to_dict(self) -> dict[str, Array]:
@@ -309,6 +321,11 @@ class Result:
             If there is no such parameter or statistic.
         """
         return aggregate.aggregate(self, over, how)
+
+
+def _timings_of(result: Result, rows: RowSet) -> Timings:
+    at = result.timings.at(rows.to_array())
+    return at.renumbered(rows.to_array()[at.row])
 
 
 def _part(columns: Mapping[str, Array], name: str, mask: npt.NDArray[np.bool_]) -> Array:
