@@ -13,9 +13,9 @@ import pytest
 import psyrun
 from psyrun import Param
 from psyrun.exceptions import TaskWarning, UsageError
-from psyrun.tasks.fingerprint import Fingerprint
 from psyrun.main import psy_main
 from psyrun.store.npz import NpzStore
+from psyrun.tasks.fingerprint import Fingerprint
 
 CLUSTER = Path(__file__).parent / "cli" / "cluster.py"
 
