@@ -9,7 +9,7 @@ from matplotlib import pyplot
 
 import psyrun
 from psyrun import Param
-from psyrun.cli.parser import FORMS, SPREADS
+from psyrun.cli.parser_of_results import FORMS, SPREADS
 from psyrun.exceptions import UnknownColumnError, UsageError
 from psyrun.plotting.choice import choose, is_replicate
 from psyrun.plotting.columns import Kind, Table, make_column

@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,6 +13,8 @@ from typing import NamedTuple
 import pytest
 
 import psyrun
+from psyrun.cli.commands import COMMANDS, find_command
+from psyrun.cli.parser import make_parser
 
 SOURCE = Path(psyrun.__file__).parent
 
@@ -200,6 +203,12 @@ def test_importing_psyrun_and_asking_for_help_loads_nothing_heavy(code):
 @pytest.mark.parametrize("code", ["from psyrun import *", "from psyrun import Param, map_pspace"])
 def test_using_psyrun_loads_no_companion_of_numpy(code):
     assert not modules_after(code) & HEAVY
+
+
+def test_each_psy_command_is_there():
+    offered = re.findall(r"^    (\S+) ", make_parser().format_help(), re.MULTILINE)
+    assert sorted(offered) == sorted(COMMANDS)
+    assert all(callable(find_command(name)) for name in offered)
 
 
 def test_public_names_exist():

@@ -10,8 +10,11 @@ import signal
 import sys
 import traceback
 
-import psyrun.cli.commands  # noqa: F401 - loaded once for all
+from psyrun.cli.commands import COMMANDS, find_command
 from psyrun.main import psy_main
+
+for command in COMMANDS:
+    find_command(command)  # loaded once for all
 
 
 def become_psy(directory: str, output: str, args: list[str], environment: dict[str, str]) -> int:

@@ -36,7 +36,7 @@ def psy_main(argv: Sequence[str] | None = None) -> int:
         args = parser.parse_args(argv)
     except SystemExit as err:  # argparse has printed what there is to say
         return err.code if isinstance(err.code, int) else WRONG_USE
-    from psyrun.cli.commands import COMMANDS
+    from psyrun.cli.commands import find_command
     from psyrun.exceptions import PsyrunError, TaskWarning
 
     _let_all_text_be_shown()
@@ -44,7 +44,7 @@ def psy_main(argv: Sequence[str] | None = None) -> int:
         warnings.simplefilter("always", TaskWarning)
         warnings.showwarning = _show_warning
         try:
-            code = COMMANDS[args.command](args)
+            code = find_command(args.command)(args)
             sys.stdout.flush()
             return code
         except PsyrunError as err:
