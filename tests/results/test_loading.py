@@ -13,7 +13,7 @@ import pytest
 import psyrun
 from psyrun.exceptions import StoreError, TaskWarning, UnknownTaskError, UsageError
 from psyrun.main import psy_main
-from psyrun.merging import contents
+from psyrun.merging import reading
 from psyrun.pspace import is_missing
 from psyrun.results import State
 from psyrun.rows import RowSet
@@ -157,13 +157,13 @@ def test_a_merge_meanwhile_hides_no_row(study, monkeypatch):
     study.task(text.format(check="assert a != 2"))
     psy_main(["run", "a"])
     study.task(text.format(check="pass"))
-    real, merges = contents.Ledger, iter([lambda: psy_main(["run", "--continue", "a"])])
+    real, merges = reading.Ledger, iter([lambda: psy_main(["run", "--continue", "a"])])
 
     def ledger(*args):
         next(merges, lambda: None)()
         return real(*args)
 
-    monkeypatch.setattr(contents, "Ledger", ledger)
+    monkeypatch.setattr(reading, "Ledger", ledger)
     result = psyrun.load("a", partial=True)
     assert result.rows.tolist() == result["a"].tolist() == result["y"].tolist() == [0, 1, 2, 3]
 

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import NamedTuple
 
-from psyrun.merging.history import Origin, read_history
+from psyrun.merging.history import History, Origin
 from psyrun.merging.ledger import Ledger
+from psyrun.merging.reading import read_ledger
 from psyrun.merging.record import Record, current_record
-from psyrun.plan import Brief, Plan
+from psyrun.plan import Brief, Plan, Source
 from psyrun.pspace import ParameterSpace
 from psyrun.workdir import PlanDir, Workdir
 
@@ -63,22 +64,25 @@ def computed(workdir: Workdir) -> Contents | None:
     JournalError
         If the newest plan is damaged.
     """
-    history = read_history(workdir)
-    if history.plan is None:
-        return None if history.record is None else _in_result(workdir, history.record)
-    space, digest = history.plan.space, history.plan.digest.space
-    sources = [origin.source(space, digest) for origin in history.origins]
-    ledger = Ledger(workdir, history.origins, sources)
-    return Contents(space, ledger, history.record, history.brief, history.plan, history.files)
+    history, ledger = read_ledger(workdir, _own_sources)
+    known = history.plan or history.record
+    if known is None:
+        return None
+    return Contents(known.space, ledger, history.record, history.brief, history.plan, history.files)
+
+
+def _own_sources(history: History) -> list[Source]:
+    known = history.plan or history.record
+    if known is None:
+        return []
+    return [origin.source(known.space, known.digest.space) for origin in history.origins]
 
 
 def merged(workdir: Workdir) -> Contents | None:
     """Read which rows the result file holds; None if there is none as psyrun has left it."""
     record = current_record(workdir)
-    return None if record is None else _in_result(workdir, record)
-
-
-def _in_result(workdir: Workdir, record: Record) -> Contents:
+    if record is None:
+        return None
     origin = Origin(record.plan_id, record.space, record.digest.space, record=record)
     ledger = Ledger(workdir, [origin], [origin.source(record.space, record.digest.space)])
     return Contents(record.space, ledger, record)

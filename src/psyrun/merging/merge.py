@@ -8,9 +8,10 @@ from psyrun.exceptions import StoreError, TaskBusyError
 from psyrun.files import Fingerprint, put_copy, replacing, sync, write_whole
 from psyrun.jobstate import is_running, read_states
 from psyrun.journal import JournalWriter
-from psyrun.merging.history import History, Origin, read_history
+from psyrun.merging.history import History, Origin
 from psyrun.merging.ledger import Ledger
 from psyrun.merging.provenance import provenance
+from psyrun.merging.reading import read_ledger
 from psyrun.merging.record import Record, is_foreign
 from psyrun.plan import MERGE, Brief, Plan, Source
 from psyrun.pspace import MISSING, ParameterSpace
@@ -110,11 +111,11 @@ def merge_plan(workdir: Workdir, brief: Brief, plan: Plan, files: PlanDir) -> Le
         If the result cannot be written; nothing is lost then.
     """
     _refuse_if_superseded(workdir, brief, files)
-    history = read_history(workdir, newest=files.head)
+    history, ledger = read_ledger(
+        workdir, lambda found: _sources(found.origins, plan, files.plan_id), newest=files.head
+    )
     _refuse_to_overwrite(brief, plan, history.record)
     _refuse_to_lose(brief, plan, history)
-    sources = _sources(history.origins, plan, files.plan_id)
-    ledger = Ledger(workdir, history.origins, sources)
     plan.resultfile.parent.mkdir(parents=True, exist_ok=True)
     with replacing(plan.resultfile) as temporary:
         table = ResultTable(ledger, plan.space, plan.exclude)

@@ -24,7 +24,8 @@ from psyrun.merging.contents import Contents, computed, merged, workdir_at
 from psyrun.merging.history import newest_plan
 from psyrun.merging.merge import ResultTable
 from psyrun.merging.provenance import provenance
-from psyrun.merging.record import Record, current_record
+from psyrun.merging.reading import read_unmerged
+from psyrun.merging.record import Record
 from psyrun.merging.timings import Timings
 from psyrun.results.columns import Columns, Values
 from psyrun.results.parameters import column_of
@@ -37,9 +38,6 @@ from psyrun.workdir import Workdir
 
 _importing = threading.RLock()
 """Held by who changes how modules are found, until that is as before."""
-
-_ATTEMPTS = 5
-"""How often a task is read that a merge keeps changing meanwhile."""
 
 
 def load(
@@ -130,34 +128,21 @@ def _same(record: Record | None, path: Path) -> bool:
 
 def _load_task(workdir: Workdir, partial: bool) -> Result:
     with _modules_of(workdir):
-        for attempt in range(_ATTEMPTS):
-            last = attempt == _ATTEMPTS - 1
-            try:
-                found = computed(workdir) if partial else merged(workdir)
-                if found is None:
-                    raise _why_nothing(workdir, partial)
-                result = _result_of(workdir, found)
-            except FileNotFoundError:
-                if last:
-                    raise
-                continue  # a merge has just taken the place of journals
-            except JournalError as err:
-                if isinstance(err.__cause__, ImportError | AttributeError | TaskLoadError):
-                    raise _unreadable(workdir, err.__cause__) from err
-                raise
-            if last or _is_current(workdir, found):
-                _warn_of_damages(workdir.task, found)
-                return result
-    raise AssertionError("the last attempt returns or raises")
+        try:
+            found, result = read_unmerged(workdir, bind(_read, workdir, partial))
+        except JournalError as err:
+            if isinstance(err.__cause__, ImportError | AttributeError | TaskLoadError):
+                raise _unreadable(workdir, err.__cause__) from err
+            raise
+    _warn_of_damages(workdir.task, found)
+    return result
 
 
-def _is_current(workdir: Workdir, found: Contents) -> bool:
-    """Tell whether the result file is still the same; else journals may have gone meanwhile."""
-    record = current_record(workdir, [] if found.files is None else [found.files.plan_id])
-    before = found.record
-    if record is None or before is None:
-        return record is before
-    return record.plan_id == before.plan_id and record.fingerprint == before.fingerprint
+def _read(workdir: Workdir, partial: bool) -> tuple[tuple[Contents, Result], Record | None]:
+    found = computed(workdir) if partial else merged(workdir)
+    if found is None:
+        raise _why_nothing(workdir, partial)
+    return (found, _result_of(workdir, found)), found.record
 
 
 def _result_of(workdir: Workdir, found: Contents) -> Result:

@@ -3,8 +3,10 @@
 from pathlib import Path
 
 from psyrun.exceptions import UsageError
-from psyrun.merging.contents import computed, workdir_at
+from psyrun.merging.contents import Contents, computed, workdir_at
 from psyrun.merging.merge import ResultTable, describe_damages
+from psyrun.merging.reading import read_unmerged
+from psyrun.merging.record import Record
 from psyrun.plan import read_brief
 from psyrun.store import AutodetectStore
 from psyrun.tasks import import_snapshot_on_demand
@@ -57,10 +59,15 @@ def _merge_journals(workdir: Workdir, merged: Path) -> tuple[str, list[str]]:
     store = AutodetectStore.get_concrete_store(str(merged))
     for head in workdir.plan_heads()[-1:]:
         import_snapshot_on_demand(*read_brief(head))
-    found = computed(workdir)
-    if found is None or found.plan is None:
-        raise UsageError(f"Nothing has been computed in {str(workdir.path)!r}.")
-    table = ResultTable(found.ledger, found.space, found.plan.exclude)
-    store.save_chunks(str(merged), table.chunks())
+
+    def save() -> tuple[Contents, Record | None]:
+        found = computed(workdir)
+        if found is None or found.plan is None:
+            raise UsageError(f"Nothing has been computed in {str(workdir.path)!r}.")
+        table = ResultTable(found.ledger, found.space, found.plan.exclude)
+        store.save_chunks(str(merged), table.chunks())
+        return found, found.record
+
+    found = read_unmerged(workdir, save)
     what = f"{len(found.ledger.completed)} of {len(found.space)} rows"
     return what, describe_damages(found.ledger)

@@ -1,15 +1,17 @@
 """What is there of a task."""
 
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 from psyrun.digest import digest
 from psyrun.exceptions import UsageError
-from psyrun.merging.history import ADOPTED, History, read_history
+from psyrun.merging.history import ADOPTED, History
 from psyrun.merging.ledger import Ledger
 from psyrun.merging.provenance import plan_described_by
+from psyrun.merging.reading import read_ledger
 from psyrun.merging.record import Record
-from psyrun.plan import Digest
+from psyrun.plan import Digest, Source
 from psyrun.pspace import ParameterSpace
 from psyrun.rows import RowSet
 from psyrun.tasks import TaskDef
@@ -115,8 +117,10 @@ def survey(task: TaskDef, adopted: Record | None = None) -> Survey:
         raise UsageError(
             f"Task {task.name!r} depends on {err.filename!r} (file_dep), which is not there."
         ) from None
-    history = read_history(workdir, adopted)
-    sources = [origin.source(task.pspace, now.space) for origin in history.origins]
-    ledger = Ledger(workdir, history.origins, sources)
+    history, ledger = read_ledger(workdir, partial(_sources, task.pspace, now.space), adopted)
     changes = now.changes_from(history.digest) if history.digest is not None else []
     return Survey(task, now, history, ledger, changes)
+
+
+def _sources(space: ParameterSpace, space_digest: str, history: History) -> list[Source]:
+    return [origin.source(space, space_digest) for origin in history.origins]
