@@ -7,10 +7,12 @@ exception that fits, so that code which catches the built-in one keeps working::
     ├── AmbiguousOperationError (RuntimeError)   a difference with unknown parameters
     ├── ResultTypeError (TypeError)              a function returned something else than a dict
     ├── StoreError (ValueError)                  a file is not what its store expects
-    │   └── StoreTypeError (TypeError)           a value that the store cannot hold
+    │   ├── StoreTypeError (TypeError)           a value that the store cannot hold
+    │   └── UnfitColumnError                     a column that a file to export cannot hold
     ├── JournalError (ValueError)                a journal that cannot be read at all
     ├── MissingExtraError (ImportError)          a library that only this needs is not installed
     ├── UsageError (ValueError)                  wrong use of a command: exit code 2
+    │   ├── NotMergedError                       a task of which nothing has been merged yet
     │   ├── TaskLoadError                        a task file that does not load
     │   ├── UnknownColumnError (KeyError)        a column that a result does not have
     │   └── UnknownTaskError (LookupError)       a task name that does not exist
@@ -48,6 +50,22 @@ class StoreTypeError(StoreError, TypeError):
     """A value of a type that the store cannot hold."""
 
 
+class UnfitColumnError(StoreError):
+    """A column that the format of a file cannot hold.
+
+    Parameters
+    ----------
+    problem : str
+        Which column it is, and why.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(
+            f"{problem}; leave the column out with Result.select(), or choose another format."
+        )
+        self.problem = problem
+
+
 class JournalError(PsyrunError, ValueError):
     """A journal that cannot be read at all."""
 
@@ -58,6 +76,20 @@ class MissingExtraError(PsyrunError, ImportError):
 
 class UsageError(PsyrunError, ValueError):
     """Wrong use; the message is one sentence that names the culprit and the way out."""
+
+
+class NotMergedError(UsageError):
+    """Nothing has been merged of a task yet, so that it has no result file.
+
+    Parameters
+    ----------
+    task : str
+        The task.
+    """
+
+    def __init__(self, task: str) -> None:
+        self.problem = f"Nothing has been merged of task {task!r} yet"
+        super().__init__(f"{self.problem}; load what has been computed with partial=True.")
 
 
 class TaskLoadError(UsageError):

@@ -107,7 +107,10 @@ def test_a_running_task_is_shown_and_exported(project: Project) -> None:
     assert [line.split() for line in said.out.splitlines()[1:3]] == [["0", "0"], ["1", "-1"]]
     assert "2 of 4 rows completed, 2 pending" in said.out
     said = project.psy("export", "slow", "slow.csv")
-    assert said.code == 2 and "--partial" in said.err and not (project.root / "slow.csv").exists()
+    assert said.code == 2 and not (project.root / "slow.csv").exists()
+    for command in (["export", "slow", "slow.csv"], ["plot", "slow", "y"]):
+        said = project.psy(*command)
+        assert said.code == 2 and "add --partial for" in said.err and "partial=" not in said.err
     assert project.psy("export", "--partial", "slow", "slow.csv").code == 0
     assert (project.root / "slow.csv").read_text() == "x,y\n0,0\n1,-1\n"
     os.killpg(running.pid, signal.SIGKILL)
@@ -159,4 +162,6 @@ def test_labelled_formats_get_a_dimension_for_each_parameter(shown: Project, ext
 def test_what_cannot_be_exported_is_told(shown: Project, file: str, problem: str) -> None:
     said = shown.psy("export", "shown", file)
     assert said.code == 2 and problem in said.err and "Traceback" not in said.err
+    if file == "out.csv":
+        assert "other columns with --columns, or choose another format" in said.err
     assert "up to date" not in shown.psy("show", "shown").err

@@ -16,6 +16,7 @@ from psyrun.main import psy_main
 from psyrun.merging import reading
 from psyrun.pspace import is_missing
 from psyrun.results import State
+from psyrun.results.export import export
 from psyrun.rows import RowSet
 from psyrun.store import AutodetectStore
 
@@ -357,6 +358,25 @@ def test_where_keeps_what_satisfies_a_condition(study):
     ]:
         with pytest.raises(UsageError, match=message):
             result.where(condition)
+
+
+def test_some_columns_can_be_selected(study):
+    result = study.run(
+        """
+        pspace = Param(a=[1, 2], b=[3, 4])
+        def execute(a, b): return {"a": -a, "y": a + b, "c": 1j}
+        """
+    )
+    part = result.select(["y", "b"])
+    assert (list(part), part.params, part.outputs) == (["y", "b"], ["b"], ["y"])
+    assert part.to_pandas().to_dict("list") == {"y": [4, 6], "b": [3, 4]}
+    assert set(part.to_xarray().data_vars) == {"y", "state"}
+    assert result.select(["a", "y"]).overridden == {"a"}
+    with pytest.raises(UsageError, match="no column 'z' in this result; the columns are a, b, y"):
+        result.select(["a", "z"])
+    with pytest.raises(StoreError, match=r"'c': NetCDF cannot hold complex .* Result.select\(\)"):
+        export(result, "out.nc")
+    export(result.select(["b", "y"]), "out.nc")
 
 
 def test_units_are_in_result_json(study):

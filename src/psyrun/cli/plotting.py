@@ -4,22 +4,19 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from psyrun.cli.choosing import load_chosen, split_names
 from psyrun.cli.exits import FINE
 from psyrun.exceptions import UsageError
 
 if TYPE_CHECKING:
     from psyrun.plotting.picture import Picture
-    from psyrun.results import Result
 
 
 def plot(args: argparse.Namespace) -> int:
     """Draw an output of a task against its parameters."""
     from psyrun.plotting.drawing import ask, describe, save
-    from psyrun.results import load
 
-    result = load(args.task, partial=args.partial, taskdir=args.taskdir)
-    if args.where is not None:
-        result = result.where(args.where)
+    result = load_chosen(args, partial=args.partial)
     *axes, y = args.columns
     if len(axes) > 1:
         raise UsageError(
@@ -27,10 +24,10 @@ def plot(args: argparse.Namespace) -> int:
             f"for the axes of a heat map are written as {axes[0]},{axes[1]}."
         )
     asked = ask(
-        _names(result, y),
-        _names(result, axes[0]) if axes else None,
+        split_names(result, y),
+        split_names(result, axes[0]) if axes else None,
         args.color,
-        _names(result, args.facet) if args.facet is not None else None,
+        split_names(result, args.facet) if args.facet is not None else None,
         args.style,
         args.error,
         args.form,
@@ -44,11 +41,6 @@ def plot(args: argparse.Namespace) -> int:
     else:
         _show(picture, caption)
     return FINE
-
-
-def _names(result: "Result", text: str) -> list[str]:
-    """Split names at commas, unless there is a column of that very name."""
-    return [text] if text in result else text.split(",")
 
 
 def _show(picture: "Picture", caption: str) -> None:

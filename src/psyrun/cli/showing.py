@@ -5,14 +5,14 @@ import csv
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from psyrun.cli.cells import as_text, in_csv, in_json
+from psyrun.cli.choosing import load_chosen, split_names
 from psyrun.cli.exits import FINE
 from psyrun.cli.wording import hint
-from psyrun.exceptions import UsageError
+from psyrun.exceptions import StoreError, UnfitColumnError, UsageError
 
 if TYPE_CHECKING:
     from psyrun.results import Result
@@ -30,7 +30,12 @@ def export(args: argparse.Namespace) -> int:
     if not Path(args.file).absolute().parent.is_dir():
         raise UsageError(f"There is no directory for {args.file!r}.")
     result = _loaded(args, partial=args.partial)
-    write(result, args.file)
+    try:
+        write(result, args.file)
+    except UnfitColumnError as err:
+        raise StoreError(
+            f"{err.problem}; write other columns with --columns, or choose another format."
+        ) from None
     print(f"wrote {args.file}: {counts(result)}")
     return FINE
 
@@ -53,26 +58,9 @@ def show(args: argparse.Namespace) -> int:
     return FINE
 
 
-def _loaded(args: argparse.Namespace, partial: bool) -> "Result":
-    from psyrun.results import load
-
-    result = load(args.task, partial=partial, taskdir=args.taskdir)
-    if args.where is not None:
-        result = result.where(args.where)
-    if args.columns is None:
-        return result
-    names = _split(result, args.columns)
-    return replace(
-        result,
-        columns={name: result[name] for name in names},
-        params=[name for name in result.params if name in names],
-        outputs=[name for name in result.outputs if name in names],
-    )
-
-
-def _split(result: "Result", text: str) -> list[str]:
-    """Split names at commas, unless there is a column of that very name."""
-    return [text] if text in result else text.split(",")
+def _loaded(args: argparse.Namespace, *, partial: bool) -> "Result":
+    result = load_chosen(args, partial=partial)
+    return result if args.columns is None else result.select(split_names(result, args.columns))
 
 
 def _sorted(result: "Result", text: str) -> list[int]:
@@ -80,7 +68,7 @@ def _sorted(result: "Result", text: str) -> list[int]:
     import numpy as np
 
     order = np.arange(len(result))
-    for key in reversed(_split(result, text)):
+    for key in reversed(split_names(result, text)):
         falling = key.startswith("-") and key not in result
         ranks, missing = _ranks(result, key[falling:])
         ranks = np.where(missing, ranks.max(initial=0) + 1, -ranks if falling else ranks)

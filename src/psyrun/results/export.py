@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from psyrun.exceptions import StoreError, StoreTypeError, UsageError
+from psyrun.exceptions import StoreTypeError, UnfitColumnError, UsageError
 from psyrun.extras import require
 from psyrun.files import replacing
 from psyrun.results.columns import Array
@@ -55,8 +55,7 @@ def export(result: "Result", filename: str | PathLike[str]) -> None:
             table: dict[str, Any] = {**result.to_dict()}
             AutodetectStore().save(path, table)
     except StoreTypeError as err:
-        told = str(err).partition(";")[0]
-        raise StoreError(f"{told}; leave the column out, or choose another format.") from None
+        raise UnfitColumnError(str(err).partition(";")[0]) from None
 
 
 def _write_parquet(result: "Result", path: Path) -> None:
@@ -70,10 +69,7 @@ def _write_netcdf(result: "Result", path: Path) -> None:
     dataset = _writable(result)
     for name, variable in dataset.variables.items():
         if variable.dtype.kind == "c":
-            raise StoreError(
-                f"Column {name!r}: NetCDF cannot hold complex numbers; leave the column out, or "
-                f"choose another format."
-            )
+            raise UnfitColumnError(f"Column {name!r}: NetCDF cannot hold complex numbers")
     with replacing(path) as temporary:
         dataset.to_netcdf(temporary, engine="h5netcdf")
 
@@ -130,8 +126,7 @@ def _texts(name: str, values: Array) -> Array:
     )
     if not all(isinstance(value, str) for value in texts):
         kinds = sorted({type(value).__qualname__ for value in texts})
-        raise StoreError(
-            f"Column {name!r} has values of type {' and '.join(kinds)}, which the format cannot "
-            f"hold; leave the column out, or choose another format."
+        raise UnfitColumnError(
+            f"Column {name!r}: the format cannot hold values of type {' and '.join(kinds)}"
         )
     return texts.reshape(values.shape)

@@ -14,6 +14,7 @@ from typing import Any
 
 from psyrun.exceptions import (
     JournalError,
+    NotMergedError,
     TaskLoadError,
     TaskWarning,
     UnknownTaskError,
@@ -241,10 +242,7 @@ def _why_nothing(workdir: Workdir, partial: bool) -> UsageError:
         )
     if not workdir.plan_heads():
         return UsageError(f"Task {task!r} has not been run; do so with 'psy run {task}'.")
-    return UsageError(
-        f"Nothing has been merged of task {task!r} yet; load what has been computed with "
-        f"partial=True (on the command line: --partial)."
-    )
+    return NotMergedError(task)
 
 
 def _unreadable(workdir: Workdir, err: BaseException) -> UsageError:

@@ -189,6 +189,38 @@ class Result:
             read_timings=partial(_timings_of, self, kept),
         )
 
+    def select(self, names: Sequence[str]) -> "Result":
+        """Keep some columns only.
+
+        Parameters
+        ----------
+        names : sequence of str
+            Parameters and outputs, in the order that they are to have.
+
+        Returns
+        -------
+        Result
+            The same rows.
+
+        Raises
+        ------
+        UnknownColumnError
+            If there is no such column.
+        """
+        for name in names:
+            if name not in self.columns:
+                self.columns[name]  # says which ones there are
+        columns: dict[str, Callable[[], Array]]
+        columns = {name: partial(self.columns.__getitem__, name) for name in names}
+        return replace(
+            self,
+            columns=Columns(columns),
+            params=[name for name in self.params if name in columns],
+            outputs=[name for name in self.outputs if name in columns],
+            overridden=self.overridden & columns.keys(),
+            statistics={name: of for name, of in self.statistics.items() if name in columns},
+        )
+
     def to_dict(self) -> dict[str, Array]:
         """Return all columns of the completed rows, arrays of shape (n, ...)."""
         return {name: self.columns[name] for name in self.columns}
