@@ -74,6 +74,21 @@ def test_wrong_choices_are_told(shown: Project, arguments: list[str], problem: s
     assert said.code == 2 and problem in said.err and "Traceback" not in said.err
 
 
+def test_names_may_have_commas_and_blanks(project: Project) -> None:
+    project.task(
+        "odd",
+        """
+        pspace = Param(**{"a b": [1, 2], "größe,2": [0.5, 1.5]})
+        def execute(**given): return {"y,z,": given["a b"], "-": 0}
+        """,
+    )
+    project.psy("run")
+    said = project.psy("show", "odd", "--csv", "--columns", "größe,2,y,z,,a b,-", "--sort=-y,z,,-")
+    assert said.out == 'row,"größe,2","y,z,",a b,-\n1,1.5,2,2,0\n0,0.5,1,1,0\n'
+    said = project.psy("export", "odd", "odd.csv", "--columns", "a b,größe,2")
+    assert said.code == 0 and AutodetectStore().load("odd.csv")["größe,2"] == [0.5, 1.5]
+
+
 def test_other_programs_get_json_and_csv(shown: Project) -> None:
     rows = json.loads(shown.psy("show", "shown", "--json").out)
     assert [row["row"] for row in rows] == [0, 1, 2, 3, 5]

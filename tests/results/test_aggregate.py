@@ -101,6 +101,12 @@ def test_nothing_to_aggregate(study):
     assert len(told) == 0 and told.state.tolist() == [2, 2]
 
 
+def test_a_parameter_that_was_left_out_is_told(study):
+    result = study.run("pspace = Param(a=[1, 2])\ndef execute(a): return {'y': a}")
+    with pytest.raises(UsageError, match=r"no parameter 'a' to aggregate over; .* are left out"):
+        result.select(["y"]).aggregate("a")
+
+
 def test_bad_input_is_told_in_a_sentence(study):
     result = study.run("pspace = Param(a=[1], y_mean=[2])\ndef execute(a, y_mean): return {'y': a}")
     for over, how, message in [

@@ -21,5 +21,16 @@ def load_chosen(args: argparse.Namespace, *, partial: bool) -> "Result":
 
 
 def split_names(result: "Result", text: str) -> list[str]:
-    """Split names at commas, unless there is a column of that very name."""
-    return [text] if text in result else text.split(",")
+    """Split names at commas, apart from those in the names of columns.
+
+    A minus before a name is left there.
+    """
+    names, parts = [], text.split(",")
+    while parts:
+        for n in range(len(parts), 0, -1):
+            name = ",".join(parts[:n])
+            if n == 1 or name in result or name.removeprefix("-") in result:
+                names.append(name)
+                del parts[:n]
+                break
+    return names

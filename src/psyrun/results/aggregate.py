@@ -27,9 +27,10 @@ def aggregate(result: "Result", over: str | Sequence[str], how: How) -> "Result"
     names = [over] if isinstance(over, str) else list(over)
     for name in names:
         if name not in result.params:
+            none = "not known" if result.space is None else "left out"
             raise UsageError(
                 f"There is no parameter {name!r} to aggregate over; those of {result.name!r} are "
-                f"{', '.join(result.params) or 'not known'}."
+                f"{', '.join(result.params) or none}."
             )
     assert result.space is not None  # else no parameter is known
     kept = [name for name in result.params if name not in names]
