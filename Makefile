@@ -37,7 +37,7 @@ example: $(VENV)/example-ready
 
 test: lint
 	tests/install-packages
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3 --dist loadfile
 
 lint: $(VENV)/test-ready
 	$(BIN)/ruff check

@@ -11,6 +11,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from unittest import mock
 
 import pytest
 from joblib.externals.loky import get_reusable_executor
@@ -76,7 +77,8 @@ def directory(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     monkeypatch.setenv("MPLBACKEND", "Agg")
-    yield tmp_path
+    with mock.patch.dict(os.environ):
+        yield tmp_path
     get_reusable_executor().shutdown()  # joblib's processes would go on to import from here
     for name in set(sys.modules) - known:
         if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):

@@ -257,6 +257,7 @@ def test_a_cluster_that_is_not_there_is_told_in_a_sentence(tmp_path, monkeypatch
         Dask("tcp://127.0.0.1:9").get_jobs()
     with pytest.raises(SchedulerError, match=r"neither an address .* nor the scheduler file"):
         Dask(tmp_path / "nothing.json").get_jobs()
+    monkeypatch.delenv("DASK_SCHEDULER_ADDRESS", raising=False)
     with pytest.raises(SchedulerError, match=r"set DASK_SCHEDULER_ADDRESS"):
         Dask().get_jobs()
 
