@@ -75,7 +75,7 @@ def _own_sources(history: History) -> list[Source]:
     known = history.plan or history.record
     if known is None:
         return []
-    return [origin.source(known.space, known.digest.space) for origin in history.origins]
+    return history.sources(known.space, known.digest.space)
 
 
 def merged(workdir: Workdir) -> Contents | None:

@@ -84,6 +84,10 @@ class History(NamedTuple):
             return self.brief.run
         return None if self.record is None else self.record.run
 
+    def sources(self, space: "ParameterSpace", space_digest: str) -> list[Source]:
+        """Return for each origin how its rows are found in a space."""
+        return [origin.source(space, space_digest) for origin in self.origins]
+
     @property
     def merged(self) -> bool:
         """Whether the newest plan has been merged into the result file."""

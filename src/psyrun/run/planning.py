@@ -121,4 +121,4 @@ def _sources(decision: Decision) -> list[Source]:
     if not decision.keep:
         return []
     found = decision.survey
-    return [origin.source(found.space, found.digest.space) for origin in found.history.origins]
+    return found.history.sources(found.space, found.digest.space)

@@ -14,9 +14,9 @@ from psyrun.exceptions import PsyrunError, SchedulerError, TaskBusyError
 from psyrun.failure import OUT_OF_MEMORY as NO_MEMORY_LEFT
 from psyrun.files import read_shared
 from psyrun.jobstate import BY_FAILURES, read_states
-from psyrun.merging.history import read_history
 from psyrun.merging.ledger import Ledger
 from psyrun.merging.merge import running_steps
+from psyrun.merging.reading import read_ledger
 from psyrun.plan import Brief, Overrides, Plan, Source, publish
 from psyrun.processes import ProcessId
 from psyrun.quantities import format_memory, parse_memory
@@ -96,9 +96,11 @@ def conclude(brief: Brief, files: PlanDir, plan: Plan) -> Outcome:
 
 def _look(brief: Brief, files: PlanDir, plan: Plan) -> _Found:
     workdir = Workdir.of_plan(files, brief.task)
-    history = read_history(workdir, newest=files.head)
-    sources = [origin.source(plan.space, plan.digest.space) for origin in history.origins]
-    return _Found(brief, files, plan, sources, Ledger(workdir, history.origins, sources))
+    space, digest = plan.space, plan.digest.space
+    history, ledger = read_ledger(
+        workdir, lambda history: history.sources(space, digest), newest=files.head
+    )
+    return _Found(brief, files, plan, history.sources(space, digest), ledger)
 
 
 def _go_on(found: _Found) -> Outcome:

@@ -1,6 +1,5 @@
 """What is there of a task."""
 
-from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +10,7 @@ from psyrun.merging.ledger import Ledger
 from psyrun.merging.provenance import plan_described_by
 from psyrun.merging.reading import read_ledger
 from psyrun.merging.record import Record
-from psyrun.plan import Digest, Source
+from psyrun.plan import Digest
 from psyrun.pspace import ParameterSpace
 from psyrun.rows import RowSet
 from psyrun.tasks import TaskDef
@@ -108,19 +107,17 @@ def survey(task: TaskDef, adopted: Record | None = None) -> Survey:
         If a file of *file_dep* is not there.
     """
     assert task.pspace is not None
-    workdir = workdir_of(task)
+    space, workdir = task.pspace, workdir_of(task)
     try:
         content = task.contents[task.path.name]
         file_dep = [str(name) for name in task.file_dep]
-        now = digest(content, task.path.parent, file_dep, task.pspace)
+        now = digest(content, task.path.parent, file_dep, space)
     except FileNotFoundError as err:
         raise UsageError(
             f"Task {task.name!r} depends on {err.filename!r} (file_dep), which is not there."
         ) from None
-    history, ledger = read_ledger(workdir, partial(_sources, task.pspace, now.space), adopted)
+    history, ledger = read_ledger(
+        workdir, lambda history: history.sources(space, now.space), adopted
+    )
     changes = now.changes_from(history.digest) if history.digest is not None else []
     return Survey(task, now, history, ledger, changes)
-
-
-def _sources(space: ParameterSpace, space_digest: str, history: History) -> list[Source]:
-    return [origin.source(space, space_digest) for origin in history.origins]
